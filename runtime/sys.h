@@ -77,12 +77,11 @@ static inline long sys3(long nr, long a, long b, long c)
 #endif
 
 /* Arguments of any scalar or pointer type. */
-#define SYS0(nr) sys3(nr, 0, 0, 0)
-#define SYS1(nr, a) sys3(nr, (long)(a), 0, 0)
-#define SYS2(nr, a, b) sys3(nr, (long)(a), (long)(b), 0)
-#define SYS3(nr, a, b, c) sys3(nr, (long)(a), (long)(b), (long)(c))
-#define SYS4(nr, a, b, c, d) sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define SYS5(nr, a, b, c, d, e) \
-    sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define SYS0(nr)                sys3(nr, 0, 0, 0)
+#define SYS1(nr, a)             sys3(nr, (long)(a), 0, 0)
+#define SYS2(nr, a, b)          sys3(nr, (long)(a), (long)(b), 0)
+#define SYS3(nr, a, b, c)       sys3(nr, (long)(a), (long)(b), (long)(c))
+#define SYS4(nr, a, b, c, d)    sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS5(nr, a, b, c, d, e) sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define SYS6(nr, a, b, c, d, e, f) \
     sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))

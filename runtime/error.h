@@ -1,0 +1,12 @@
+/* error.h - failing with errno and a sentence: the source of green_errmsg(). */
+#pragma once
+
+struct green_thread;
+
+/* Set errno to `err` (positive), keep the formatted sentence for green_errmsg(), return -1. */
+int fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A negative errno from inside becomes -1 and errno; other results pass. */
+long returned(long result);
+
+void error_free(struct green_thread *thread);

@@ -1,0 +1,42 @@
+/* green/hub.h - hubs: one event loop an OS thread.
+ *
+ * Most programs never name a hub: the one of an OS thread appears at its first call into the
+ * library. Name them to use several CPUs, or to share the loop with libevent code.
+ *
+ * A hub that appeared on an OS thread of the program ends with that OS thread: green threads still
+ * alive there are cancelled and waited for. */
+#pragma once
+#include <green/thread.h>
+
+GREEN_BEGIN_DECLS
+
+struct event_base;
+
+/* See to it that at least n hubs exist, the caller's included: the missing ones run on OS threads
+ * of their own. n <= 0: $GREEN_HUBS, or 1. Returns how many there are, or -1: EAGAIN, ENOMEM. */
+GREEN_API int green_hubs(int n);
+
+/* The caller's hub, or the next in turn of those that green_hubs made (and the first caller's):
+ * options.hub = green_hub_next() spreads threads round robin. */
+GREEN_API green_hub *green_hub_self(void);
+GREEN_API green_hub *green_hub_next(void);
+
+/* Figures of one hub since it was made, read by its own threads. */
+typedef struct green_hub_stats {
+    uint64_t switches;  /* from thread to thread */
+    uint64_t polls;     /* calls into the event loop */
+    uint64_t spawned;   /* threads started here */
+    uint64_t threads;   /* alive now, main included */
+    uint64_t timers;    /* armed now */
+    uint64_t watches;   /* descriptors registered with the event loop now */
+    uint64_t stacks;    /* stacks held for re-use now */
+    uint64_t unguarded; /* stacks made without a guard page, for want of mappings */
+} green_hub_stats;
+GREEN_API int green_hub_stats_get(green_hub_stats *stats);
+
+/* The libevent loop under the caller's hub, to add one's own events, bufferevents, evhttp to.
+ * Their callbacks run on the hub's stack: they may spawn, but a call that would block fails with
+ * EDEADLK. Use it on this OS thread only; never free it, never run it. NULL and ENOMEM. */
+GREEN_API struct event_base *green_hub_event_base(void);
+
+GREEN_END_DECLS

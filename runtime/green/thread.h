@@ -1,0 +1,82 @@
+/* green/thread.h - green threads: spawn, join, cancel.
+ *
+ * main() already is a green thread, and so is every OS thread that calls into the library: there is
+ * nothing to initialise or to run. A green thread never moves to another OS thread; within one it
+ * loses the CPU only in calls that "may yield". The process ends when main() returns.
+ *
+ * The FP environment (rounding mode, exception flags) belongs to the OS thread, not to the green
+ * thread: restore it before a call that may yield. errno is kept for each green thread. */
+#pragma once
+#include <green/base.h>
+
+GREEN_BEGIN_DECLS
+
+typedef struct green_thread green_thread;
+typedef struct green_hub green_hub;
+
+/* How to start a thread; zero is the default everywhere. */
+typedef struct green_spawn_options {
+    size_t stack_size; /* bytes, rounded up; 0: 256 KiB (or $GREEN_STACK). Only what is touched
+                          costs memory. Overflow hits a guard page (SIGSEGV). */
+    const char *name;  /* copied, cut to 15 bytes */
+    green_hub *hub;    /* where to run; NULL: the caller's hub. See green/hub.h */
+    bool detached;     /* nobody will join: freed when it ends */
+} green_spawn_options;
+
+/* Start fn(arg) on a new green thread of the caller's hub. It first runs when the caller next
+ * yields, after those already waiting to run. It starts outside any deadline of the caller (unlike
+ * the threads of a group). The handle is valid until green_join or green_detach.
+ * NULL and ENOMEM (memory or address space for the stack), EINVAL. Does not yield; from another
+ * hub (options->hub) it may. */
+GREEN_API green_thread *green_spawn(int (*fn)(void *), void *arg);
+GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int (*fn)(void *),
+                                         void *arg);
+
+/* Wait for the end of a thread, store what its function returned (result may be NULL), free it.
+ * On failure the thread is left as it was and can be joined again. A thread that was cancelled
+ * before it first ran has the result -1. May yield. Mirrors pthread_join(3).
+ * EDEADLK: it is the caller. EINVAL: somebody else is joining it, or it is detached. */
+GREEN_API int green_join(green_thread *thread, int *result);
+
+/* Let a thread go: it is freed as soon as it ends. Mirrors pthread_detach(3). */
+GREEN_API int green_detach(green_thread *thread);
+
+/* Ask a thread to end. From now on each of its calls that may yield fails with ECANCELED, until
+ * its function returns: the request is a level, not an edge, so it is never lost. A thread that has
+ * not run yet ends without running. Calling it again, or for a thread that is done, is harmless. */
+GREEN_API int green_cancel(green_thread *thread);
+
+/* green_cancel and then green_join. */
+GREEN_API int green_kill(green_thread *thread, int *result);
+
+/* Let the other ready threads run. Returns 0, or -1 as any call that may yield. */
+GREEN_API int green_yield(void);
+
+/* Sleep. 0: only yield. May yield. */
+GREEN_API int green_sleep(int64_t nanoseconds);
+
+/* The calling green thread; NULL and ENOMEM if the OS thread's hub cannot be made. */
+GREEN_API green_thread *green_self(void);
+
+/* A name for dumps and debuggers: copied, cut to 15 bytes. green_name: valid as long as the
+ * thread. thread NULL: the caller. */
+GREEN_API int green_set_name(green_thread *thread, const char *name);
+GREEN_API const char *green_name(green_thread *thread);
+
+/* Clean-up that must be able to block even though the thread was cancelled or is past its
+ * deadline: inside the block neither makes a call fail. Leave it by its end, break or return.
+ *     green_shield() { green_conn_close(c); }                                               */
+typedef struct green_shield_scope {
+    green_thread *thread;
+    int64_t deadline; /* the ambient deadline, put back on leaving */
+} green_shield_scope;
+GREEN_API green_shield_scope *green_shield_enter(green_shield_scope *scope);
+GREEN_API void green_shield_leave(green_shield_scope *scope);
+#define green_shield()                                                  \
+    for (green_shield_scope GREEN_PASTE(green_shield_, __LINE__)        \
+             __attribute__((cleanup(green_shield_leave))),              \
+         *GREEN_PASTE(green_once_, __LINE__) =                          \
+             green_shield_enter(&GREEN_PASTE(green_shield_, __LINE__)); \
+         GREEN_PASTE(green_once_, __LINE__); GREEN_PASTE(green_once_, __LINE__) = NULL)
+
+GREEN_END_DECLS

@@ -1,0 +1,93 @@
+/* group.c - groups: see green/group.h. Children are detached threads in a list of their group;
+ * the group holds nothing else, so it needs no clean-up. */
+#include "group.h"
+#include "error.h"
+#include "self.h"
+#include <errno.h>
+
+static void unlink_child(green_group *g, struct green_thread *child)
+{
+    *(child->group_prev != NULL ? &child->group_prev->group_next : &g->children) =
+        child->group_next;
+    if (child->group_next != NULL)
+        child->group_next->group_prev = child->group_prev;
+    child->group = NULL;
+    g->live--;
+}
+
+void group_child_done(struct green_thread *child)
+{
+    green_group *g = child->group;
+    unlink_child(g, child);
+    if (child->result < 0 && !g->cancelled) {
+        g->result = child->result;
+        g->error = child->error != 0 ? child->error : ECANCELED;
+        green_group_cancel(g);
+    }
+    if (g->live == 0 && g->joiner != NULL) {
+        wake_first(g->joiner, 0);
+        g->joiner = NULL;
+    }
+}
+
+GREEN_API int green_group_spawn(green_group *g, int (*fn)(void *), void *arg)
+{
+    static const green_spawn_options options = {.detached = true};
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    if (g->cancelled)
+        return fail(ECANCELED, "the group has failed or was cancelled");
+    struct green_thread *t = thread_spawn(hub, &options, fn, arg);
+    if (t == NULL)
+        return -1;
+    t->deadline = hub->current->deadline;
+    t->group = g;
+    t->group_next = g->children;
+    if (g->children != NULL)
+        g->children->group_prev = t;
+    g->children = t;
+    g->live++;
+    return 0;
+}
+
+GREEN_API void green_group_cancel(green_group *g)
+{
+    g->cancelled = true;
+    for (struct green_thread *t = g->children; t != NULL; t = t->group_next)
+        thread_cancel(t);
+}
+
+/* Wait until the last child is gone; 0, or why the caller should give up. */
+static int await_children(struct green_hub *hub, green_group *g)
+{
+    struct wait_queue queue = {0};
+    if (g->live == 0)
+        return 0;
+    g->joiner = &queue;
+    int err = park(hub, &queue, WAIT_BACK, INT64_MAX, "end of group", (long)g);
+    g->joiner = NULL;
+    return err;
+}
+
+GREEN_API int green_group_join(green_group *g)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    int err = await_children(hub, g);
+    if (err == -EDEADLK)
+        return (int)returned(err);
+    if (err < 0) {
+        green_group_cancel(g);
+        green_shield()
+            await_children(hub, g);
+    } else if (g->error != 0) {
+        err = -g->error;
+    } else if (g->cancelled) {
+        err = -ECANCELED;
+    }
+    g->cancelled = false;
+    g->error = 0;
+    return (int)returned(err);
+}

@@ -1,0 +1,230 @@
+/* hub.c - see hub.h: making and ending a hub, switching, the round of the loop. */
+#include "error.h"
+#include "hub_event.h"
+#include "memory.h"
+#include "self.h"
+#include <errno.h>
+#include <time.h>
+
+enum {
+    TURNS_MOST = 64, /* a poll costs some 240 ns: 4 ns a switch at this rate */
+};
+static const int64_t never = INT64_MAX;
+
+static int64_t clock_read(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * GREEN_SEC + t.tv_nsec;
+}
+
+int64_t hub_clock(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+/* ---- switching ---- */
+
+static inline void prefetch_stack(const struct green_thread *thread)
+{
+#ifndef GREEN_SWITCH_PORTABLE
+    const char *sp = thread->context.sp;
+    __builtin_prefetch(sp);
+    __builtin_prefetch(sp + 64);
+    __builtin_prefetch(sp + 128);
+#endif
+    if (thread->next != NULL)
+        __builtin_prefetch(thread->next);
+}
+
+void hub_switch(struct green_hub *hub, bool last)
+{
+    struct green_thread *from = hub->current;
+    struct green_thread *to = hub->ready;
+    if (to == NULL || hub->turns-- == 0) {
+        to = &hub->loop;
+    } else {
+        hub->ready = to->next;
+        if (hub->ready != NULL)
+            prefetch_stack(hub->ready);
+        to->state = THREAD_RUNNING;
+    }
+    hub->ops = 0;
+    if (to == from)
+        return;
+    hub->current = to;
+    hub->switches++;
+    int kept = self_leave(hub, to);
+    san_leave(&from->fiber, &to->fiber, last);
+    context_switch(&from->context, &to->context);
+    san_arrive(&from->fiber);
+    self_arrive(hub, kept);
+}
+
+void hub_yield(struct green_hub *hub)
+{
+    if (UNLIKELY(hub->current == &hub->loop))
+        return;
+    hub_ready(hub, hub->current);
+    hub_switch(hub, false);
+}
+
+/* ---- the loop ---- */
+
+/* Make ready whose time has come. A timer may be older than its thread's present wait. */
+static void expire(struct green_hub *hub)
+{
+    while (heap_first(&hub->timers) <= hub->now) {
+        struct green_thread *t = hub->timers.entries[1].thread;
+        heap_disarm(&hub->timers, t);
+        if (t->state != THREAD_PARKED)
+            continue;
+        if (t->until <= hub->now)
+            wake(t->waiter, -ETIMEDOUT);
+        else if (t->until != never)
+            heap_arm(&hub->timers, t, t->until);
+    }
+}
+
+/* After each poll: what time is it? The coarse clock is five times cheaper and says enough while
+ * no timer is near. It also shows when a round without waiting took long: then poll more often. */
+static void tick(struct green_hub *hub, bool waited)
+{
+    static const int64_t coarse_lag = 20 * GREEN_MS; /* two ticks at the lowest HZ */
+    int64_t coarse = clock_read(CLOCK_MONOTONIC_COARSE);
+    if (!waited && coarse > hub->now) {
+        if (hub->turns_each > 1)
+            hub->turns_each /= 2;
+    } else if (hub->turns_each < TURNS_MOST) {
+        hub->turns_each *= 2;
+    }
+    if (coarse > hub->now)
+        hub->now = coarse;
+    if (heap_first(&hub->timers) - coarse_lag <= coarse) {
+        hub->now = hub_clock();
+        expire(hub);
+    }
+}
+
+static void loop_entry(void)
+{
+    struct green_hub *hub = self_hub();
+    san_arrive(&hub->loop.fiber);
+    for (;;) {
+        bool wait = hub->ready == NULL;
+        if (wait)
+            hub_alarm(hub, heap_first(&hub->timers));
+        hub->polls++;
+        hub_poll(hub, wait);
+        tick(hub, wait);
+        hub->turns = hub->turns_each;
+        if (hub->ready != NULL)
+            hub_switch(hub, false);
+    }
+}
+
+/* ---- life ---- */
+
+static int loop_start(struct green_hub *hub)
+{
+    struct green_thread *loop = &hub->loop;
+    struct stack_pool *pool = &hub->pools[0];
+    while (pool->size < 256 * 1024) /* callbacks of the program run here, too */
+        pool++;
+    loop->stack = stack_get(pool);
+    if (loop->stack == NULL)
+        return -ENOMEM;
+    loop->hub = hub;
+    loop->state = THREAD_RUNNING;
+    loop->timer_at = loop->deadline = never;
+    thread_set_name(loop, "hub");
+    size_t size = (size_t)(loop->stack->top - loop->stack->base);
+    san_stack(&loop->fiber, loop->stack->base, size);
+    return context_start(&loop->context, loop->stack->base, loop->stack->top, loop_entry);
+}
+
+static int hub_open(struct green_hub *hub)
+{
+    for (int i = 0; i < STACK_CLASSES; i++)
+        stack_pool_init(&hub->pools[i], (size_t)(16 * 1024) << i);
+    list_init(&hub->threads);
+    list_init(&hub->hubs);
+    hub->turns_each = hub->turns = TURNS_MOST;
+    hub->alarm_at = never;
+    hub->now = hub_clock();
+    hub->errno_at = &errno;
+    if (!heap_reserve(&hub->timers, 1))
+        return -ENOMEM;
+    int err = loop_start(hub);
+    if (err == 0)
+        err = hub_events_open(hub);
+    return err;
+}
+
+static void hub_free(struct green_hub *hub)
+{
+    if (hub->fds_close != NULL)
+        hub->fds_close(hub);
+    hub_events_close(hub);
+    heap_free(&hub->timers);
+    for (int i = 0; i < STACK_CLASSES; i++)
+        stack_pool_destroy(&hub->pools[i]);
+    error_free(&hub->main);
+    memory_put(hub);
+}
+
+struct green_hub *hub_create(void)
+{
+    const void *bottom;
+    size_t size;
+    struct green_hub *hub = memory_get(sizeof *hub);
+    if (hub == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    int err = hub_open(hub);
+    if (err == 0)
+        err = self_hub_set(hub);
+    if (err < 0) {
+        hub_free(hub);
+        errno = -err;
+        return NULL;
+    }
+    thread_adopt(hub, &hub->main, "main");
+    self_stack(&bottom, &size);
+    san_stack(&hub->main.fiber, bottom, size);
+    hub->main.state = THREAD_RUNNING;
+    hub->current = &hub->main;
+    hubs_add(hub);
+    return hub;
+}
+
+/* All but main; those that clean up may take their time. */
+static void end_threads(struct green_hub *hub)
+{
+    struct green_shield_scope scope;
+    green_shield_enter(&scope);
+    while (hub->live > 1) {
+        for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
+            struct green_thread *t = CONTAINER(l, struct green_thread, all);
+            if (t == &hub->main)
+                continue;
+            t->detached = t->detached || !t->joined;
+            thread_cancel(t);
+        }
+        thread_reap(hub);
+        if (hub->live > 1)
+            park(hub, &hub->drained, WAIT_BACK, never, "the hub's threads to end", 0);
+    }
+    green_shield_leave(&scope);
+}
+
+void hub_destroy(struct green_hub *hub)
+{
+    hub->ending = true;
+    end_threads(hub);
+    hubs_remove(hub);
+    hub_receive(hub);
+    self_hub_set(NULL);
+    hub_free(hub);
+}

@@ -1,0 +1,117 @@
+/* hub.h - the scheduler of one OS thread: ready queue, timers, event loop, messages.
+ *
+ * Invariants:
+ *  - only the hub's OS thread touches it; other threads reach it through hub_post and hub_call;
+ *  - a parking thread switches straight to the next ready one; the hub's own stack (`loop`, a
+ *    thread that is never in the ready queue) is entered only to poll: when nothing is ready, and
+ *    every `turns_each` switches;
+ *  - callbacks of the event loop only make threads ready; they never switch. */
+#pragma once
+#include "compiler.h"
+#include "heap.h"
+#include "list.h"
+#include "stack.h"
+#include "thread.h"
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct event_base;
+
+/* Work sent to another hub; runs there on the hub's stack and must not block. It may free or
+ * re-use the message. */
+struct message {
+    struct message *next;
+    void (*run)(struct message *message);
+};
+
+enum {
+    OPS_SLICE = 64,    /* calls that did not block after which a thread yields all the same */
+    STACK_CLASSES = 17 /* 16 KiB, 32 KiB ... 1 GiB */
+};
+
+struct green_hub {
+    struct green_thread *current;
+    struct green_thread *ready;      /* FIFO through ->next */
+    struct green_thread *ready_last; /* valid while ready != NULL */
+    unsigned turns;                  /* switches left until the loop is polled */
+    unsigned ops;                    /* non-blocking calls since the current thread began to run */
+    int64_t now;                     /* CLOCK_MONOTONIC at the last poll; up to a tick behind */
+    void *fds;                       /* net/fd.c's table of this hub */
+    size_t fds_count;
+    int *errno_at; /* the OS thread's errno */
+    struct heap timers;
+    struct green_thread loop; /* the hub's own stack */
+    struct green_thread main; /* the OS thread's stack */
+
+    unsigned turns_each; /* adapts: halved while a round takes long */
+    int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */
+    int alarm_fd;
+    int bell_fd; /* eventfd: written to announce messages */
+    struct event_base *base;
+    struct hub_events *events;             /* hub_event.c's */
+    void (*fds_close)(struct green_hub *); /* net/fd.c's: free the table */
+
+    struct list threads; /* all of this hub */
+    uint32_t live;       /* how many; each has room in the heap */
+    struct stack_pool pools[STACK_CLASSES];
+    struct list hubs;          /* link in the list of all hubs (hubs.c) */
+    bool ending;               /* hub_destroy has begun: no more spawns */
+    struct wait_queue drained; /* hub_destroy, until only main is left */
+
+    _Atomic(struct message *) inbox; /* newest first */
+    atomic_bool rung;                /* the bell is rung and not yet heard */
+
+    uint64_t switches, polls, spawned, watches;
+};
+
+/* Make the hub of this OS thread; NULL and errno. hub_here does it at need. */
+struct green_hub *hub_create(void);
+
+/* Cancel and await the hub's threads, then free it. On its OS thread's main green thread only. */
+void hub_destroy(struct green_hub *hub);
+
+/* Put a thread at the end of the ready queue. */
+static inline void hub_ready(struct green_hub *hub, struct green_thread *thread)
+{
+    thread->next = NULL;
+    thread->state = THREAD_READY;
+    if (hub->ready == NULL)
+        hub->ready = thread;
+    else
+        hub->ready_last->next = thread;
+    hub->ready_last = thread;
+}
+
+/* Run the next ready thread, or the loop. The caller has already put itself where it will be
+ * found again. Returns when it is its turn again; `last` never does. */
+void hub_switch(struct green_hub *hub, bool last);
+
+/* Let others run; the running thread stays ready. */
+void hub_yield(struct green_hub *hub);
+
+/* Count a call that could have blocked but did not. When the thread's slice is used up, yield. */
+static inline void hub_spend(struct green_hub *hub)
+{
+    if (UNLIKELY(++hub->ops >= OPS_SLICE))
+        hub_yield(hub);
+}
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t hub_clock(void);
+
+/* hub_message.c */
+
+/* Send from any OS thread. Messages of one sender arrive in order. */
+void hub_post(struct green_hub *hub, struct message *message);
+
+/* Run fn(arg) on the hub's stack over there and wait for it: not cancellable, no deadline. */
+void hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
+
+/* Run what has arrived; called by the loop when the bell rings. */
+void hub_receive(struct green_hub *hub);
+
+/* hubs.c */
+void hubs_add(struct green_hub *hub);
+void hubs_remove(struct green_hub *hub);
+/* Call each hub's visitor under the list's lock. It must not block. */
+void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);

@@ -1,0 +1,165 @@
+/* hub_event.c - libevent under the hub: see hub_event.h.
+ *
+ * One event_base an OS thread, without locks. Its own timers are not used: the hub's heap is, and
+ * one timerfd, registered like any descriptor, ends a wait (libevent's clock is a tick coarse, or
+ * costs a system call a round). The timerfd and the message bell are edge-triggered and never read.
+ */
+#include "hub_event.h"
+#include "memory.h"
+#include "self.h"
+#include "sys.h"
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <green/hub.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+_Static_assert(WATCH_READ == EV_READ && WATCH_WRITE == EV_WRITE && WATCH_CLOSED == EV_CLOSED,
+               "readiness bits are libevent's");
+_Static_assert(sizeof(struct event) <= WATCH_SIZE, "a watch holds an event");
+
+struct hub_events {
+    struct event alarm;
+    struct event bell;
+    bool alarm_added;
+    bool bell_added;
+};
+
+static struct event *event_of(struct watch *watch)
+{
+    return (struct event *)(void *)watch->event;
+}
+
+/* ---- descriptors ---- */
+
+int watch_add(struct green_hub *hub, struct watch *watch, int fd, watch_fn *fn, void *arg)
+{
+    struct event *ev = event_of(watch);
+    short edges = EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST;
+    event_assign(ev, hub->base, fd, edges, fn, arg);
+    errno = 0;
+    if (event_add(ev, NULL) < 0)
+        return errno != 0 ? -errno : -ENOMEM;
+    hub->watches++;
+    return 0;
+}
+
+void watch_remove(struct green_hub *hub, struct watch *watch)
+{
+    event_del_noblock(event_of(watch));
+    hub->watches--;
+}
+
+/* ---- the loop ---- */
+
+void hub_poll(struct green_hub *hub, bool wait)
+{
+    event_base_loop(hub->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+/* Only a nearer time costs a system call: an alarm that comes too early just sets the next. */
+void hub_alarm(struct green_hub *hub, int64_t time)
+{
+    if (time >= hub->alarm_at)
+        return;
+    struct itimerspec at = {0};
+    if (time <= 0)
+        time = 1; /* zero would disarm it */
+    at.it_value.tv_sec = (time_t)(time / GREEN_SEC);
+    at.it_value.tv_nsec = (long)(time % GREEN_SEC);
+    SYS4(SYS_timerfd_settime, hub->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    hub->alarm_at = time;
+}
+
+static void on_alarm(evutil_socket_t fd, short what, void *arg)
+{
+    struct green_hub *hub = arg;
+    (void)fd, (void)what;
+    hub->alarm_at = INT64_MAX;
+}
+
+static void on_bell(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    hub_receive(arg);
+}
+
+/* ---- life ---- */
+
+static void quiet(int severity, const char *msg)
+{
+    (void)severity, (void)msg; /* failures come back as errno; a library does not print */
+}
+
+static void quieten(void)
+{
+    event_set_log_callback(quiet);
+}
+
+static struct event_base *base_new(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quieten);
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static int add_event(struct green_hub *hub, struct event *ev, int fd, event_callback_fn fn,
+                     bool *added)
+{
+    event_assign(ev, hub->base, fd, EV_READ | EV_ET | EV_PERSIST, fn, hub);
+    *added = event_add(ev, NULL) == 0;
+    return *added ? 0 : -ENOMEM;
+}
+
+int hub_events_open(struct green_hub *hub)
+{
+    hub->alarm_fd = hub->bell_fd = -1;
+    struct hub_events *e = hub->events = memory_get(sizeof *e);
+    if (e == NULL)
+        return -ENOMEM;
+    hub->base = base_new();
+    if (hub->base == NULL)
+        return -ENOMEM;
+    int fd = hub->alarm_fd = (int)SYS2(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+    if (fd < 0)
+        return fd;
+    fd = hub->bell_fd = (int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    int err = add_event(hub, &e->alarm, hub->alarm_fd, on_alarm, &e->alarm_added);
+    if (err == 0)
+        err = add_event(hub, &e->bell, hub->bell_fd, on_bell, &e->bell_added);
+    return err;
+}
+
+void hub_events_close(struct green_hub *hub)
+{
+    struct hub_events *e = hub->events;
+    if (e != NULL && e->alarm_added)
+        event_del_noblock(&e->alarm);
+    if (e != NULL && e->bell_added)
+        event_del_noblock(&e->bell);
+    if (hub->base != NULL)
+        event_base_free(hub->base);
+    if (hub->alarm_fd >= 0)
+        SYS1(SYS_close, hub->alarm_fd);
+    if (hub->bell_fd >= 0)
+        SYS1(SYS_close, hub->bell_fd);
+    memory_put(e);
+}
+
+GREEN_API struct event_base *green_hub_event_base(void)
+{
+    struct green_hub *hub = hub_here();
+    return hub != NULL ? hub->base : NULL;
+}

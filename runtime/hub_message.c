@@ -1,0 +1,77 @@
+/* hub_message.c - work sent from hub to hub: see hub.h.
+ *
+ * The inbox is a lock-free stack that the owner takes whole and turns over. The bell is an eventfd
+ * that the loop watches; it is rung once until it is heard, so that a busy sender pays for one
+ * system call a batch and the owner pays nothing while there is no mail. */
+#include "self.h"
+#include "sys.h"
+
+void hub_post(struct green_hub *hub, struct message *message)
+{
+    struct message *top = atomic_load_explicit(&hub->inbox, memory_order_relaxed);
+    do
+        message->next = top;
+    while (!atomic_compare_exchange_weak_explicit(&hub->inbox, &top, message, memory_order_release,
+                                                  memory_order_relaxed));
+    if (!atomic_exchange(&hub->rung, true)) {
+        uint64_t one = 1;
+        SYS3(SYS_write, hub->bell_fd, &one, sizeof one);
+    }
+}
+
+void hub_receive(struct green_hub *hub)
+{
+    atomic_store(&hub->rung, false); /* before taking: what comes later rings again */
+    struct message *newest = atomic_exchange(&hub->inbox, NULL);
+    struct message *oldest = NULL;
+    while (newest != NULL) {
+        struct message *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        struct message *next = oldest->next;
+        oldest->run(oldest);
+        oldest = next;
+    }
+}
+
+/* A call under way: the same message travels there and back. */
+struct call {
+    struct message message;
+    struct green_hub *from;
+    struct waiter *caller;
+    struct wait_queue queue;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void call_back(struct message *message)
+{
+    struct call *call = CONTAINER(message, struct call, message);
+    wake_first(&call->queue, 0);
+}
+
+static void call_run(struct message *message)
+{
+    struct call *call = CONTAINER(message, struct call, message);
+    call->fn(call->arg);
+    message->run = call_back;
+    hub_post(call->from, message);
+}
+
+void hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
+{
+    struct green_hub *here = hub_here();
+    if (here == hub) {
+        fn(arg);
+        return;
+    }
+    struct call call = {.message = {.run = call_run}, .from = here, .fn = fn, .arg = arg};
+    struct green_shield_scope scope;
+    green_shield_enter(&scope);
+    hub_post(hub, &call.message);
+    park(here, &call.queue, WAIT_BACK, INT64_MAX, "another hub", 0);
+    green_shield_leave(&scope);
+}

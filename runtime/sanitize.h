@@ -1,0 +1,54 @@
+/* sanitize.h - telling AddressSanitizer about stack switches. Empty in ordinary builds.
+ *
+ * Around each switch: san_leave before it on the old stack, san_arrive first thing after it on the
+ * new one. A thread that never runs again leaves with `last`. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+
+struct san_fiber {
+    void *fake;         /* ASan's fake stack of a thread that does not run */
+    const void *bottom; /* lowest address of its stack */
+    size_t size;
+};
+
+static inline void san_leave(struct san_fiber *from, const struct san_fiber *to, bool last)
+{
+    __sanitizer_start_switch_fiber(last ? NULL : &from->fake, to->bottom, to->size);
+}
+
+static inline void san_arrive(struct san_fiber *self)
+{
+    __sanitizer_finish_switch_fiber(self->fake, NULL, NULL);
+}
+
+static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    *fiber = (struct san_fiber){NULL, bottom, size};
+}
+
+#else
+
+struct san_fiber {
+    char none[1];
+};
+
+static inline void san_leave(struct san_fiber *from, const struct san_fiber *to, bool last)
+{
+    (void)from, (void)to, (void)last;
+}
+
+static inline void san_arrive(struct san_fiber *self)
+{
+    (void)self;
+}
+
+static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    (void)fiber, (void)bottom, (void)size;
+}
+
+#endif

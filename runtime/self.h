@@ -1,0 +1,46 @@
+/* self.h - which hub runs on this OS thread, and what of an OS thread's state follows a switch.
+ *
+ * The one place where the two builds of the engine differ: the library keeps its hub in a
+ * thread-local variable and carries errno over a switch; the preloaded library, which swaps the
+ * whole thread pointer, brings its own version of this header (GREEN_SELF, in monkey/). */
+#pragma once
+#include "hub.h"
+
+#ifdef GREEN_SELF
+#include GREEN_SELF
+#else
+
+extern _Thread_local struct green_hub *self_hub_here
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* NULL: none yet. */
+static inline struct green_hub *self_hub(void)
+{
+    return self_hub_here;
+}
+
+/* Called by hub_create and hub_destroy. 0, or a negative errno. The hub is destroyed when the OS
+ * thread ends. */
+int self_hub_set(struct green_hub *hub);
+
+/* Lowest address and size of the OS thread's own stack. */
+void self_stack(const void **bottom, size_t *size);
+
+/* Before a switch on the old thread, and after it on the same thread when it runs again. */
+static inline int self_leave(struct green_hub *hub, struct green_thread *to)
+{
+    (void)to;
+    return *hub->errno_at;
+}
+
+static inline void self_arrive(struct green_hub *hub, int errno_kept)
+{
+    *hub->errno_at = errno_kept;
+}
+#endif
+
+static inline struct green_hub *hub_here(void)
+{
+    struct green_hub *hub = self_hub();
+    return LIKELY(hub != NULL) ? hub : hub_create();
+}

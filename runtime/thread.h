@@ -1,0 +1,81 @@
+/* thread.h - the control block of a green thread, and what the rest of the engine does with it.
+ *
+ * The block stands at the top of the thread's own stack (one page, one TLB entry, no allocation);
+ * those of OS threads stand in their hub. It belongs to one hub for life, and only that hub's OS
+ * thread touches it. */
+#pragma once
+#include "list.h"
+#include "sanitize.h"
+#include "switch.h"
+#include "wait.h"
+#include <green/deadline.h>
+#include <green/thread.h>
+#include <stddef.h>
+
+struct green_group;
+struct stack;
+
+enum thread_state {
+    THREAD_FRESH,   /* in the ready queue, has not run yet */
+    THREAD_READY,   /* in the ready queue */
+    THREAD_RUNNING, /* the hub's current thread */
+    THREAD_PARKED,
+    THREAD_DONE, /* its function has returned; waits for its join */
+};
+
+struct green_thread {
+    /* What a switch and an I/O wait touch stands first. */
+    struct context context;    /* where it goes on */
+    struct green_thread *next; /* behind it in the ready queue */
+    struct green_hub *hub;     /* its home */
+    struct waiter *waiter;     /* while parked */
+    int64_t deadline;          /* ambient deadline, INT64_MAX: none */
+    int64_t until;             /* when the present wait ends */
+    int64_t timer_at;          /* when its timer fires, INT64_MAX: unarmed. May be earlier than
+                                  the wait's end: timers are not disarmed by waking */
+    uint32_t timer_pos;        /* in the hub's heap, 0: unarmed */
+    uint8_t state;             /* enum thread_state */
+    bool refused;              /* cancelled and not shielded: every wait fails */
+    bool cancelled;
+    uint8_t shields; /* shield scopes around it */
+
+    bool detached;
+    bool joined;        /* somebody is in green_join for it */
+    bool scope_expired; /* what green_expired() answers */
+    int result;         /* of its function */
+    int error;          /* errno when it returned */
+    int (*fn)(void *);
+    void *arg;
+    struct green_scope *scope; /* innermost deadline scope */
+    struct wait_queue ends;    /* who waits for its end */
+    struct green_group *group; /* its owner, or NULL */
+    struct green_thread *group_next;
+    struct green_thread *group_prev;
+    struct stack *stack;       /* NULL: the OS thread's */
+    struct stack_pool *pool;   /* where the stack goes back to */
+    struct list all;           /* in the hub's list of its threads */
+    const char *why;           /* while parked: what for, a literal */
+    long object;               /* and which one: a descriptor, a thread's address */
+    struct error_text *errmsg; /* error.c; NULL until there was one */
+    char name[16];
+    struct san_fiber fiber; /* what sanitizers need to know of a stack */
+};
+
+/* Make a thread on this OS thread's hub, ready to run. NULL and errno. */
+struct green_thread *thread_spawn(struct green_hub *hub, const green_spawn_options *options,
+                                  int (*fn)(void *), void *arg);
+
+/* Set up a control block that has no stack of its own and add it to the hub's threads. */
+void thread_adopt(struct green_hub *hub, struct green_thread *thread, const char *name);
+
+/* The end of a thread whose function has returned, or that leaves by other means: wake who waits
+ * for it, then run the next thread. Never returns. */
+_Noreturn void thread_end(struct green_thread *thread);
+
+/* Free those that are done and that nobody will join. */
+void thread_reap(struct green_hub *hub);
+
+/* Cancel a thread of this hub: see green_cancel. */
+void thread_cancel(struct green_thread *thread);
+
+void thread_set_name(struct green_thread *thread, const char *name);

@@ -1,0 +1,47 @@
+/* wait.h - the one way to wait: park on a wait queue.
+ *
+ * A waiter stands on the parked thread's stack and is in at most one queue. Being in the queue is
+ * the right to be woken: whoever takes it out decides the outcome, once. So a waiter that left by
+ * its deadline or by cancellation has taken no wake-up with it, and one that was woken first is
+ * not cancelled any more at this wait (it will be at its next).
+ * Queues are FIFO and belong to one hub: they are touched on its OS thread only. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct green_thread;
+struct green_hub;
+struct wait_queue;
+
+struct waiter {
+    struct waiter *next;
+    struct waiter *prev;
+    struct wait_queue *queue;    /* NULL: in none */
+    struct green_thread *thread; /* who waits */
+    int outcome;                 /* 0, or a negative errno */
+};
+
+/* Zeroed memory is an empty queue. */
+struct wait_queue {
+    struct waiter *head;
+    struct waiter *tail;
+};
+
+/* Where a thread is to stand in the queue. Front is for one that had its turn and must wait on. */
+enum wait_end { WAIT_BACK, WAIT_FRONT };
+
+/* Park the running thread until it is woken (the outcome that wake gave), its ambient deadline
+ * or `until` passes (-ETIMEDOUT), or it is cancelled (-ECANCELED). `why` and `object` say in dumps
+ * what it waits for; `why` is a literal. queue NULL: only time and cancellation end the wait.
+ * -EDEADLK on the hub's own stack. */
+int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
+         const char *why, long object);
+
+/* Would park fail at once? 0, or the negative errno: cancelled, past the deadline. */
+int park_refused(struct green_hub *hub);
+
+/* Take the waiter out of its queue and make its thread ready. */
+void wake(struct waiter *waiter, int outcome);
+/* The first in the queue; false if it is empty. */
+bool wake_first(struct wait_queue *queue, int outcome);
+void wake_all(struct wait_queue *queue, int outcome);
