@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "../runtime/sys.h"
+#include "bytes.h"
 #include "stub.h"
 #include "sud.h"
 #include "text.h"
@@ -160,9 +161,9 @@ uintptr_t trap_site(uintptr_t site)
 static void scan_segment(const struct object *o, struct plan *plans, bool alone)
 {
     int n = 0;
-    for (const uint8_t *p = o->lo; p + 1 < o->hi; p++) {
-        if (p[0] != 0x0f || p[1] != 0x05)
-            continue;
+    const uint8_t *end = o->hi - 1;
+    const struct pair call = {{0xff, 0xff}, {0x0f, 0x05}};
+    for (const uint8_t *p = o->lo; (p = bytes_find(p, end, call)) < end; p++) {
         struct stub *s = stub_find(p + 2);
         if (s && (!s->code || stands(s)))
             continue;

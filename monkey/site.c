@@ -1,6 +1,7 @@
 /* site.c - see site.h. */
 #include "site.h"
 
+#include "bytes.h"
 #include "decode.h"
 
 enum { NEAR = SITE_PREFIX + 2 + SITE_TAIL, MAX_INSNS = NEAR + 1, LOOK_BACK = 8 };
@@ -17,11 +18,21 @@ struct view {
     bool indirect;        /* the function jumps through tables: labels are not all known */
 };
 
+/* Whether the instruction before the `syscall` takes the jump: then no label can matter much, and
+ * the rest of the function need not be read. Nearly all sites are so. */
+static bool evident(const struct view *v)
+{
+    const struct insn *in = &v->insn[v->call - 1];
+    return v->call > 0 && in->len >= SITE_JUMP && !(in->flags & INSN_FIXED);
+}
+
 static bool look(struct view *v, const uint8_t *p, const uint8_t *end, const uint8_t *site)
 {
     *v = (struct view){.lo = site - 2 - SITE_PREFIX, .site = site, .call = -1};
     struct insn in;
     for (; p < end && decode(p, end, &in); p += in.len) {
+        if (p == site && v->call >= 0 && evident(v))
+            break;
         if (in.flags & INSN_INDIRECT)
             v->indirect = true;
         if ((in.flags & INSN_LABEL) && in.target >= v->lo && in.target - v->lo <= NEAR)
@@ -172,27 +183,55 @@ bool site_plan(const struct object *o, const uint8_t *site, bool alone, struct p
     return choose(&v, alone, out);
 }
 
+/* The windows of several instructions among some plans, and a filter for quick answers. */
+struct windows {
+    struct plan *plans;
+    int first, n;       /* of plans */
+    uint64_t filter[8]; /* a bit for some lines of 64 bytes that a window touches */
+};
+
+static void filter_line(struct windows *w, const uint8_t *at)
+{
+    uintptr_t line = (uintptr_t)at / 64;
+    w->filter[line / 64 % 8] |= (uint64_t)1 << line % 64;
+}
+
+/* If these are the four bytes of a jump's displacement. */
+static void check_target(struct windows *w, const uint8_t *disp)
+{
+    const uint8_t *to = disp + 4 + *(const int32_t *)(const void *)disp;
+    uintptr_t line = (uintptr_t)to / 64;
+    if (!(w->filter[line / 64 % 8] >> line % 64 & 1))
+        return;
+    int a = w->first, b = w->n;
+    while (a < b) { /* the first window that begins at or after the target */
+        int m = (a + b) / 2;
+        if (w->plans[m].window < to)
+            a = m + 1;
+        else
+            b = m;
+    }
+    if (a > w->first && !w->plans[a - 1].single && to - w->plans[a - 1].window < SITE_JUMP)
+        w->plans[a - 1].bad = true;
+}
+
 /* Every byte that might begin a jump is taken for one: better a site lost than code broken. */
 void site_check(const struct object *o, struct plan *plans, int n)
 {
-    int first = 0;
-    while (first < n && plans[first].single)
-        first++;
-    if (first == n)
-        return;
-    for (const uint8_t *p = o->lo; p + 6 <= o->hi; p++) {
-        if ((*p & 0xfe) != 0xe8 && (*p != 0x0f || (p[1] & 0xf0) != 0x80))
+    struct windows w = {.plans = plans, .first = n, .n = n};
+    for (int i = n - 1; i >= 0; i--) {
+        if (plans[i].single)
             continue;
-        const uint8_t *disp = p + (*p == 0x0f ? 2 : 1), *to = disp + 4 + (int32_t)constant(disp);
-        int a = first, b = n;
-        while (a < b) { /* the first window that begins at or after the target */
-            int m = (a + b) / 2;
-            if (plans[m].window < to)
-                a = m + 1;
-            else
-                b = m;
-        }
-        if (a > first && !plans[a - 1].single && to - plans[a - 1].window < SITE_JUMP)
-            plans[a - 1].bad = true;
+        w.first = i;
+        filter_line(&w, plans[i].window + 1);
+        filter_line(&w, plans[i].window + SITE_JUMP - 1);
     }
+    if (w.first == n)
+        return;
+    const struct pair jump = {{0xfe, 0}, {0xe8, 0}}, jump_if = {{0xff, 0xf0}, {0x0f, 0x80}};
+    const uint8_t *end = o->hi - 6;
+    for (const uint8_t *p = o->lo; (p = bytes_find(p, end, jump)) < end; p++)
+        check_target(&w, p + 1);
+    for (const uint8_t *p = o->lo; (p = bytes_find(p, end, jump_if)) < end; p++)
+        check_target(&w, p + 2);
 }

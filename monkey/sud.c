@@ -23,6 +23,8 @@
 
 enum { USER_DISPATCH = 2, MASK_SIZE = 8, RESTORER = 0x04000000 };
 
+static const uint64_t sigsys = 1u << (SIGSYS - 1); /* never to be blocked */
+
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden"))); /* the linker's */
 
 static struct kernel_sigaction program = {0}; /* the program's own action for SIGSYS */
@@ -40,7 +42,7 @@ static void deliver(int sig, siginfo_t *info, ucontext_t *uc)
         SYS3(SYS_tgkill, SYS0(SYS_getpid), SYS0(SYS_gettid), sig);
         return;
     }
-    uint64_t mask = *(uint64_t *)&uc->uc_sigmask | act.mask;
+    uint64_t mask = (*(uint64_t *)&uc->uc_sigmask | act.mask) & ~sigsys;
     SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, MASK_SIZE);
     ((void (*)(int, siginfo_t *, void *))(uintptr_t)act.handler)(sig, info, uc);
 }
@@ -94,7 +96,6 @@ int sud_arm(void)
     uintptr_t base = elf->e_type == ET_DYN ? (uintptr_t)elf : 0;
     if (!object_segment(base, ph, elf->e_phnum, (uintptr_t)trampoline_enter, &own))
         return -ENOEXEC;
-    uint64_t sigsys = 1u << (SIGSYS - 1);
     SYS4(SYS_rt_sigprocmask, SIG_UNBLOCK, &sigsys, NULL, MASK_SIZE);
     return (int)SYS5(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, own.lo,
                      own.hi - own.lo, NULL);

@@ -22,6 +22,16 @@ int pass_start(unsigned flags)
     return intercept_start(flags, NULL);
 }
 
+int pass_start_wanted(unsigned flags, bool (*wants)(long nr))
+{
+    return intercept_start(flags, wants);
+}
+
+int pass_arm(void)
+{
+    return intercept_arm();
+}
+
 void pass_scan(void)
 {
     intercept_scan();

@@ -7,6 +7,8 @@
 #define PASS_API __attribute__((visibility("default")))
 
 PASS_API int pass_start(unsigned flags);
+PASS_API int pass_start_wanted(unsigned flags, bool (*wants)(long nr));
+PASS_API int pass_arm(void);
 PASS_API void pass_scan(void);
 PASS_API struct intercept_stats pass_stats(void);
 PASS_API uintptr_t pass_pc(uintptr_t pc);
