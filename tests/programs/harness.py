@@ -89,6 +89,8 @@ def run(argv, bound=BOUND, env=None, text=None, cwd=None):
 class Process:
     """A program that runs beside the test, its output in a file."""
 
+    running = set()
+
     def __init__(self, argv, env=None, cwd=None):
         self.argv = [str(a) for a in argv]
         self._log = tempfile.TemporaryFile()
@@ -101,6 +103,7 @@ class Process:
             env={**os.environ, **(env or {})},
         )
         self.pid = self._popen.pid
+        Process.running.add(self)
 
     def output(self):
         """What it printed so far, both streams."""
@@ -135,6 +138,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self._popen.wait()
+        Process.running.discard(self)
         return self._popen.returncode
 
     def signal(self, number):
@@ -179,7 +183,7 @@ class Case(unittest.TestCase):
 
     def assert_complains(self, argv, *words, env=None):
         """A refusal: a non-zero status and exactly one line on stderr that has these words."""
-        done = run(argv, env=env)
+        done = run(argv, bound=20, env=env)
         self.assertGreater(done.returncode, 0, f"{argv} exited {done.returncode}: {done.stdout}")
         lines = done.stderr.strip().splitlines()
         self.assertEqual(len(lines), 1, f"{argv} should print one line on stderr: {done.stderr!r}")
@@ -340,4 +344,11 @@ def main():
     sys.exit(0 if result.wasSuccessful() else 1)
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that processes are stopped then, too
+def _terminated(*_):
+    """The whole file took too long: leave nothing running behind."""
+    for process in Process.running:
+        process.signal(signal.SIGKILL)
+    os._exit(1)
+
+
+signal.signal(signal.SIGTERM, _terminated)
