@@ -8,19 +8,23 @@
  * several readers or writers of one descriptor are served in order and a long write is not mixed
  * with another. The uncontended path only looks at `busy`.
  *
+ * A short read of a TCP socket says that it is empty; but an RST that came with the data is shown
+ * by libevent as no more than readiness, and waiting for another edge would hang. So only when a
+ * send has worked after it (then no RST had come) does the next read wait untried. What this rule
+ * does not see is urgent data, which splits reads: io.c leaves it out for IO_HONOUR callers.
+ *
  * Closing goes through fd_close (or fd_forget before a foreign close): it ends the registration and
  * wakes all waiters with -EBADF in every hub; `generation` tells a thread that was still on its way
  * that the number may mean another file now.
  *
  * Sockets are never switched to O_NONBLOCK: descriptions may belong to the program. */
 #pragma once
+#include "hub.h"
 #include "hub_event.h"
 #include "wait.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct green_hub;
 
 enum fd_kind {
     FD_UNKNOWN,
@@ -35,43 +39,70 @@ enum fd_direction { FD_READ, FD_WRITE };
 
 /* What is known of unread data (or room, for writing). */
 enum fd_level {
-    FD_MAYBE,   /* an edge has come since, or nothing is known: try */
-    FD_SHORT,   /* the last read was short: empty, unless an RST came with the data */
-    FD_EMPTY,   /* nothing there: wait for an edge */
+    FD_MAYBE, /* an edge has come since, or nothing is known: try */
+    FD_SHORT, /* the last read was short: empty, unless an RST came with the data */
+    FD_EMPTY, /* nothing there: wait for an edge */
 };
 
-struct fd_side {
-    struct wait_queue waiting; /* FIFO: the owner is not in it, except while it waits itself */
-    bool busy;                 /* somebody owns the turn, or is in line */
-    uint8_t level;             /* enum fd_level */
+/* One thread in poll(), on one descriptor: its edges wake whoever stands in `queue`. */
+struct fd_poller {
+    struct fd_poller *next;
+    struct fd_poller **link; /* what points at this one; NULL: in no list */
+    struct wait_queue *queue;
 };
 
 struct fd {
-    struct fd_side side[2];     /* FD_READ, FD_WRITE */
-    uint32_t generation;        /* grows with every close */
+    uint8_t level[2];           /* enum fd_level, for FD_READ and FD_WRITE */
+    bool busy[2];               /* somebody owns the turn */
     uint8_t kind;               /* enum fd_kind */
-    bool watched;               /* registered with the loop */
+    _Atomic bool watched;       /* registered with the loop */
     bool closed;                /* the peer will send no more (EV_CLOSED seen) */
     uint8_t nonblocking;        /* io.c's cache of O_NONBLOCK: 0 not asked, 1 no, 2 yes */
     _Atomic bool stale;         /* another hub has closed the number */
-    struct wait_queue pollers;  /* they watch, they take no turn */
+    uint32_t generation;        /* grows with every close */
+    struct wait_queue owner[2]; /* who owns the turn, while it waits for an edge */
+    struct wait_queue line[2];  /* who waits for the turn, in order */
+    struct fd_poller *pollers;  /* they watch, they take no turn */
+    struct message far;         /* sent by a hub that closed the number */
+    atomic_bool far_sent;       /* and not yet arrived */
     struct watch watch;
 } __attribute__((aligned(64)));
 
-/* The slot of a number in this hub's table; NULL: negative, above the table, or no memory for the
- * table (fd_error says which as a negative errno). */
-struct fd *fd_slot(struct green_hub *hub, int fd);
+static inline size_t fds_count(struct green_hub *hub)
+{
+    return atomic_load_explicit(&hub->fds_count, memory_order_relaxed);
+}
+
+/* The slot of a number in this hub's table; NULL: there is none (fd_error says why, as a negative
+ * errno). */
+struct fd *fd_slot_slow(struct green_hub *hub, int fd);
+static inline struct fd *fd_slot(struct green_hub *hub, int fd)
+{
+    struct fd *slot = hub->fds;
+    if (UNLIKELY((unsigned)fd >= fds_count(hub) || slot[fd].stale))
+        return fd_slot_slow(hub, fd);
+    return slot + fd;
+}
 int fd_error(int fd);
+
+/* A number that was just made (accept, socket) and is known to be of this kind: whatever the slot
+ * remembers of an earlier file, closed behind the library's back, is forgotten. */
+void fd_fresh(struct green_hub *hub, int fd, enum fd_kind kind);
 
 /* What kind of file it is; asks the kernel once in the life of the number. */
 enum fd_kind fd_kind(struct fd *slot, int fd);
 
 /* Take the turn of a direction, waiting in line; 0 or a negative errno. Then fd_wait, as often as
  * the operation would block: parks until an edge; -EPERM if the file cannot be watched (it never
- * blocks). Then fd_done passes the turn on. A failed fd_wait leaves the turn with the caller. */
+ * blocks), -EBADF when it was closed. Whatever fd_wait returned, fd_done passes the turn on;
+ * `generation` is the slot's when the turn began: after a close there is no turn left to pass. */
 int fd_turn(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
 int fd_wait(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
-void fd_done(struct fd *slot, enum fd_direction direction);
+void fd_done(struct fd *slot, enum fd_direction direction, uint32_t generation);
+
+/* Join and leave those who watch a descriptor. */
+void fd_poller_add(struct fd *slot, struct fd_poller *poller);
+void fd_poller_remove(struct fd_poller *poller);
 
 /* Register without waiting: 0, -EPERM, -ENOMEM, -EBADF. */
 int fd_watch(struct green_hub *hub, struct fd *slot, int fd);

@@ -1,8 +1,8 @@
 /* io.h - the blocking calls on descriptors: they behave as the system call of the same name does
  * on a blocking descriptor, but park the green thread instead of the OS thread.
  *
- * All return the call's result or a negative errno, touch no errno, and are used by the public twins
- * (twin.c), connections (conn.c) and the emulated calls (monkey/).
+ * All return the call's result or a negative errno, touch no errno, and are used by the public
+ * twins (twin.c), connections (conn.c) and the emulated calls (monkey/).
  *
  * `how`: IO_HONOUR lets O_NONBLOCK on the description mean what it means to the kernel (-EAGAIN);
  * without it the call blocks all the same, as the twins promise. MSG_DONTWAIT always counts. */

@@ -32,6 +32,7 @@ GREEN_API void green_scope_leave(green_scope *scope)
     t->scope = scope->outer;
     t->deadline = scope->outer_deadline;
     t->scope_expired = scope->expired;
+    t->refused &= (uint8_t)~REFUSED_LATE;
     scope->thread = NULL;
 }
 

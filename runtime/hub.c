@@ -69,6 +69,14 @@ void hub_yield(struct green_hub *hub)
     hub_switch(hub, false);
 }
 
+void hub_slice_end(struct green_hub *hub)
+{
+    struct green_thread *t = hub->current;
+    hub_yield(hub);
+    if (t->deadline <= hub->now)
+        t->refused |= REFUSED_LATE;
+}
+
 /* ---- the loop ---- */
 
 /* Make ready whose time has come. A timer may be older than its thread's present wait. */

@@ -37,8 +37,8 @@ struct green_hub {
     unsigned ops;                    /* non-blocking calls since the current thread began to run */
     int64_t now;                     /* CLOCK_MONOTONIC at the last poll; up to a tick behind */
     void *fds;                       /* net/fd.c's table of this hub */
-    size_t fds_count;
-    int *errno_at; /* the OS thread's errno */
+    _Atomic size_t fds_count;        /* other hubs look, too */
+    int *errno_at;                   /* the OS thread's errno */
     struct heap timers;
     struct green_thread loop; /* the hub's own stack */
     struct green_thread main; /* the OS thread's stack */
@@ -89,11 +89,14 @@ void hub_switch(struct green_hub *hub, bool last);
 /* Let others run; the running thread stays ready. */
 void hub_yield(struct green_hub *hub);
 
-/* Count a call that could have blocked but did not. When the thread's slice is used up, yield. */
+void hub_slice_end(struct green_hub *hub);
+
+/* Count a call that could have blocked but did not. When the thread's slice is used up, others
+ * run, and if its deadline has passed meanwhile its next call fails even if it would not block. */
 static inline void hub_spend(struct green_hub *hub)
 {
     if (UNLIKELY(++hub->ops >= OPS_SLICE))
-        hub_yield(hub);
+        hub_slice_end(hub);
 }
 
 /* CLOCK_MONOTONIC in nanoseconds. */
@@ -113,5 +116,7 @@ void hub_receive(struct green_hub *hub);
 /* hubs.c */
 void hubs_add(struct green_hub *hub);
 void hubs_remove(struct green_hub *hub);
+/* Is there more than one? */
+bool hubs_several(void);
 /* Call each hub's visitor under the list's lock. It must not block. */
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);

@@ -9,7 +9,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list all = {&all, &all};
-static int count;
+static atomic_int count;
 static struct green_hub *next_up; /* whose turn green_hub_next is */
 
 void hubs_add(struct green_hub *hub)
@@ -28,6 +28,11 @@ void hubs_remove(struct green_hub *hub)
     list_remove(&hub->hubs);
     count--;
     pthread_mutex_unlock(&lock);
+}
+
+bool hubs_several(void)
+{
+    return count > 1;
 }
 
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
@@ -81,14 +86,6 @@ static int worker_start(void)
     return -w.error;
 }
 
-static int hubs_now(void)
-{
-    pthread_mutex_lock(&lock);
-    int n = count;
-    pthread_mutex_unlock(&lock);
-    return n;
-}
-
 GREEN_API int green_hubs(int n)
 {
     if (hub_here() == NULL)
@@ -97,12 +94,12 @@ GREEN_API int green_hubs(int n)
         const char *wish = getenv("GREEN_HUBS");
         n = wish != NULL ? atoi(wish) : 1;
     }
-    while (hubs_now() < n) {
+    while (count < n) {
         int err = worker_start();
         if (err < 0)
-            return fail(-err, "cannot start hub %d of %d", hubs_now() + 1, n);
+            return fail(-err, "cannot start hub %d of %d", count + 1, n);
     }
-    return hubs_now();
+    return count;
 }
 
 GREEN_API green_hub *green_hub_self(void)

@@ -32,7 +32,7 @@ static __attribute__((noinline)) void thread_entry(void)
 {
     struct green_thread *t = self_hub()->current;
     san_arrive(&t->fiber);
-    if (t->refused) { /* cancelled before its first turn */
+    if (t->cancelled) { /* before its first turn */
         t->result = -1;
         t->error = ECANCELED;
     } else {
@@ -253,8 +253,10 @@ GREEN_API int green_detach(green_thread *t)
 void thread_cancel(struct green_thread *t)
 {
     t->cancelled = true;
-    t->refused = t->shields == 0;
-    if (t->refused && t->state == THREAD_PARKED)
+    if (t->shields > 0)
+        return;
+    t->refused |= REFUSED_CANCELLED;
+    if (t->state == THREAD_PARKED)
         wake(t->waiter, -ECANCELED);
 }
 
@@ -379,7 +381,7 @@ GREEN_API green_shield_scope *green_shield_enter(green_shield_scope *scope)
     scope->deadline = t->deadline;
     t->deadline = INT64_MAX;
     t->shields++;
-    t->refused = false;
+    t->refused = 0;
     return scope;
 }
 
@@ -389,6 +391,6 @@ GREEN_API void green_shield_leave(green_shield_scope *scope)
     if (t == NULL)
         return;
     t->shields--;
-    t->refused = t->cancelled && t->shields == 0;
+    t->refused = t->cancelled && t->shields == 0 ? REFUSED_CANCELLED : 0;
     t->deadline = scope->deadline;
 }

@@ -23,6 +23,11 @@ enum thread_state {
     THREAD_DONE, /* its function has returned; waits for its join */
 };
 
+enum {
+    REFUSED_CANCELLED = 1, /* cancelled and not shielded */
+    REFUSED_LATE = 2,      /* past its deadline for more than a slice */
+};
+
 struct green_thread {
     /* What a switch and an I/O wait touch stands first. */
     struct context context;    /* where it goes on */

@@ -35,7 +35,7 @@ static int deadline_passed(struct green_thread *t)
 int park_refused(struct green_hub *hub)
 {
     struct green_thread *t = hub->current;
-    if (UNLIKELY(t->refused))
+    if (UNLIKELY(t->refused & REFUSED_CANCELLED))
         return -ECANCELED;
     if (UNLIKELY(t->deadline <= hub->now))
         return deadline_passed(t);

@@ -1,0 +1,493 @@
+/* io.c - see io.h: trying, waiting, trying again.
+ *
+ * Each call is an attempt that never blocks (MSG_DONTWAIT, RWF_NOWAIT, or a poll first) and
+ * returns -EAGAIN when it would have to wait; `run` does the rest. Nothing here sets O_NONBLOCK but
+ * connect, for the moment of the call. */
+#include "io.h"
+#include "fd.h"
+#include "memory.h"
+#include "self.h"
+#include "sys.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+
+/* One call under way. */
+struct op {
+    int fd;
+    int how;
+    struct fd *slot;
+    size_t done; /* bytes already moved, by a call that must move them all */
+    bool tried;  /* just now, in vain */
+};
+
+typedef long attempt_fn(struct op *op, void *call);
+
+enum { NOT_ASKED, BLOCKING, NONBLOCKING };
+
+static bool nonblocking(struct op *op)
+{
+    struct fd *s = op->slot;
+    if (s->nonblocking == NOT_ASKED) {
+        long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
+        s->nonblocking = flags >= 0 && (flags & O_NONBLOCK) != 0 ? NONBLOCKING : BLOCKING;
+    }
+    return s->nonblocking == NONBLOCKING;
+}
+
+/* There is nothing, or somebody else's turn: take the turn, wait for an edge, try again. */
+static __attribute__((noinline)) long run_slow(struct green_hub *hub, struct op *op,
+                                               enum fd_direction d, attempt_fn *attempt, void *call)
+{
+    struct fd *s = op->slot;
+    if ((op->how & IO_HONOUR) != 0 && nonblocking(op)) {
+        long now = op->tried ? -EAGAIN : attempt(op, call);
+        return now < 0 && op->done > 0 ? (long)op->done : now;
+    }
+    uint32_t generation = s->generation;
+    long r = fd_turn(hub, s, op->fd, d);
+    if (r < 0)
+        return op->done > 0 ? (long)op->done : r;
+    do {
+        if (s->level[d] != FD_EMPTY) {
+            r = attempt(op, call);
+            if (r != -EAGAIN)
+                break;
+            s->level[d] = FD_EMPTY;
+        }
+        r = fd_wait(hub, s, op->fd, d);
+    } while (r == 0);
+    fd_done(s, d, generation);
+    return r < 0 && op->done > 0 ? (long)op->done : r;
+}
+
+static inline __attribute__((always_inline)) long run(int fd, enum fd_direction d, int how,
+                                                      attempt_fn *attempt, void *call)
+{
+    struct green_hub *hub = hub_here();
+    if (UNLIKELY(hub == NULL))
+        return -ENOMEM;
+    struct op op = {fd, how, fd_slot(hub, fd), 0, false};
+    struct fd *s = op.slot;
+    if (UNLIKELY(s == NULL))
+        return fd_error(fd);
+    if (UNLIKELY(hub->current->refused != 0)) {
+        int err = park_refused(hub);
+        if (err < 0)
+            return err;
+    }
+    if (LIKELY(!s->busy[d] && s->level[d] != FD_EMPTY)) {
+        long r = attempt(&op, call);
+        if (LIKELY(r != -EAGAIN)) {
+            hub_spend(hub);
+            return r;
+        }
+        s->level[d] = FD_EMPTY;
+        op.tried = true;
+    }
+    return run_slow(hub, &op, d, attempt, call);
+}
+
+/* ---- what the drained rule (fd.h) learns from a result ---- */
+
+static inline void note_read(struct op *op, long got, size_t wanted, int flags)
+{
+    struct fd *s = op->slot;
+    bool drained = got > 0 && (size_t)got < wanted && flags == 0 && op->how == IO_BLOCK &&
+                   s->kind == FD_TCP && s->watched && !s->closed;
+    s->level[FD_READ] = drained ? FD_SHORT : FD_MAYBE;
+}
+
+static inline void note_sent(struct op *op)
+{
+    if (op->slot->level[FD_READ] == FD_SHORT)
+        op->slot->level[FD_READ] = FD_EMPTY;
+}
+
+/* ---- sockets, one buffer ---- */
+
+struct recv_call {
+    char *buf;
+    size_t len;
+    int flags;
+    struct sockaddr *from;
+    socklen_t *fromlen;
+};
+
+static inline long recv_attempt(struct op *op, void *call)
+{
+    struct recv_call *c = call;
+    long r = SYS6(SYS_recvfrom, op->fd, c->buf + op->done, c->len - op->done,
+                  c->flags | MSG_DONTWAIT, c->from, c->fromlen);
+    if (r < 0)
+        return r;
+    note_read(op, r, c->len, c->flags);
+    if (LIKELY((c->flags & MSG_WAITALL) == 0 || (c->flags & MSG_PEEK) != 0))
+        return r;
+    op->done += (size_t)r;
+    return r > 0 && op->done < c->len ? -EAGAIN : (long)op->done;
+}
+
+long green_io_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                       socklen_t *fromlen, int how)
+{
+    struct recv_call call = {buf, len, flags, from, fromlen};
+    if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
+        return SYS6(SYS_recvfrom, fd, buf, len, flags, from, fromlen);
+    return run(fd, FD_READ, how, recv_attempt, &call);
+}
+
+struct send_call {
+    const char *buf;
+    size_t len;
+    int flags;
+    const struct sockaddr *to;
+    socklen_t tolen;
+};
+
+static inline long send_attempt(struct op *op, void *call)
+{
+    struct send_call *c = call;
+    for (;;) {
+        long r = SYS6(SYS_sendto, op->fd, c->buf + op->done, c->len - op->done,
+                      c->flags | MSG_DONTWAIT, c->to, c->tolen);
+        if (UNLIKELY(r < 0))
+            return r;
+        note_sent(op);
+        op->done += (size_t)r;
+        if (LIKELY(op->done >= c->len))
+            return (long)op->done;
+        if (r == 0)
+            return -EAGAIN;
+    }
+}
+
+long green_io_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                     socklen_t tolen, int how)
+{
+    struct send_call call = {buf, len, flags, to, tolen};
+    if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
+        return SYS6(SYS_sendto, fd, buf, len, flags, to, tolen);
+    return run(fd, FD_WRITE, how, send_attempt, &call);
+}
+
+/* ---- vectors: sockets by messages, the rest by preadv2 and pwritev2 ---- */
+
+struct vec_call {
+    const struct iovec *iov;
+    int count;
+    int flags; /* of recvmsg, sendmsg */
+    bool all;  /* move everything */
+    size_t len;
+    struct msghdr *msg; /* NULL: only data */
+    struct iovec *rest; /* what is left after a part: a copy */
+    struct iovec few[4];
+};
+
+static int vec_start(struct vec_call *c)
+{
+    if (c->count < 0 || c->count > IOV_MAX)
+        return -EINVAL;
+    for (int i = 0; i < c->count; i++) {
+        if (c->iov[i].iov_len > (size_t)SSIZE_MAX - c->len)
+            return -EINVAL;
+        c->len += c->iov[i].iov_len;
+    }
+    return 0;
+}
+
+static void vec_end(struct vec_call *c)
+{
+    if (c->rest != NULL && c->rest != c->few)
+        memory_put(c->rest);
+}
+
+/* Step over n bytes. False when there is no memory for the copy: the part stands then. */
+static bool vec_advance(struct vec_call *c, size_t n)
+{
+    int skip = 0;
+    while (skip < c->count && n >= c->iov[skip].iov_len)
+        n -= c->iov[skip++].iov_len;
+    c->iov += skip;
+    c->count -= skip;
+    if (n == 0)
+        return true;
+    if (c->rest == NULL) {
+        size_t size = (size_t)c->count * sizeof c->iov[0];
+        c->rest = c->count <= 4 ? c->few : memory_get(size);
+        if (c->rest == NULL)
+            return false;
+        for (int i = 0; i < c->count; i++)
+            c->rest[i] = c->iov[i];
+        c->iov = c->rest;
+    }
+    struct iovec *first = (struct iovec *)c->iov;
+    first->iov_base = (char *)first->iov_base + n;
+    first->iov_len -= n;
+    return true;
+}
+
+static long vec_moved(struct op *op, struct vec_call *c, long r)
+{
+    op->done += (size_t)r;
+    if (!c->all || r == 0 || op->done >= c->len || !vec_advance(c, (size_t)r))
+        return (long)op->done;
+    c->msg = NULL; /* address and control data went with the first part */
+    return -EAGAIN;
+}
+
+static long msg_attempt(struct op *op, struct vec_call *c, long nr)
+{
+    struct msghdr m = {0};
+    if (c->msg != NULL)
+        m = *c->msg;
+    m.msg_iov = (struct iovec *)c->iov;
+    m.msg_iovlen = (size_t)c->count;
+    long r = SYS3(nr, op->fd, &m, c->flags | MSG_DONTWAIT);
+    if (r >= 0 && c->msg != NULL && nr == SYS_recvmsg) {
+        c->msg->msg_namelen = m.msg_namelen;
+        c->msg->msg_controllen = m.msg_controllen;
+        c->msg->msg_flags = m.msg_flags;
+    }
+    return r;
+}
+
+static long file_attempt(struct op *op, struct vec_call *c, bool write)
+{
+    struct fd *s = op->slot;
+    if (s->kind == FD_PIPE) {
+        long r = SYS6(write ? SYS_pwritev2 : SYS_preadv2, op->fd, c->iov, c->count, -1L, -1L,
+                      RWF_NOWAIT);
+        if (r != -EOPNOTSUPP && r != -EINVAL)
+            return r;
+        s->kind = FD_POLLED;
+    }
+    if (s->kind == FD_POLLED) {
+        struct pollfd p = {op->fd, write ? POLLOUT : POLLIN, 0};
+        struct timespec now = {0, 0};
+        if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+            return -EAGAIN;
+    }
+    return SYS3(write ? SYS_writev : SYS_readv, op->fd, c->iov, c->count);
+}
+
+static bool is_socket(struct op *op)
+{
+    enum fd_kind kind = fd_kind(op->slot, op->fd);
+    return kind == FD_TCP || kind == FD_SOCKET;
+}
+
+static long readv_attempt(struct op *op, void *call)
+{
+    struct vec_call *c = call;
+    bool socket = c->msg != NULL || is_socket(op);
+    long r = socket ? msg_attempt(op, c, SYS_recvmsg) : file_attempt(op, c, false);
+    if (r < 0)
+        return r;
+    note_read(op, r, c->len, c->flags);
+    return vec_moved(op, c, r);
+}
+
+static long writev_attempt(struct op *op, void *call)
+{
+    struct vec_call *c = call;
+    for (;;) {
+        bool socket = c->msg != NULL || is_socket(op);
+        long r = socket ? msg_attempt(op, c, SYS_sendmsg) : file_attempt(op, c, true);
+        if (r < 0)
+            return r;
+        if (socket)
+            note_sent(op);
+        r = vec_moved(op, c, r);
+        if (r != -EAGAIN)
+            return r;
+    }
+}
+
+static long vec_run(int fd, enum fd_direction d, int how, struct vec_call *call)
+{
+    long r = vec_start(call);
+    if (r == 0)
+        r = run(fd, d, how, d == FD_READ ? readv_attempt : writev_attempt, call);
+    vec_end(call);
+    return r;
+}
+
+long green_io_readv(int fd, const struct iovec *iov, int count, int how)
+{
+    struct vec_call call = {.iov = iov, .count = count};
+    return vec_run(fd, FD_READ, how, &call);
+}
+
+long green_io_writev(int fd, const struct iovec *iov, int count, int how)
+{
+    struct vec_call call = {.iov = iov, .count = count, .all = true};
+    return vec_run(fd, FD_WRITE, how, &call);
+}
+
+long green_io_recvmsg(int fd, struct msghdr *msg, int flags, int how)
+{
+    if ((flags & MSG_DONTWAIT) != 0)
+        return SYS3(SYS_recvmsg, fd, msg, flags);
+    struct vec_call call = {.iov = msg->msg_iov,
+                            .count = (int)msg->msg_iovlen,
+                            .flags = flags,
+                            .all = (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0,
+                            .msg = msg};
+    return vec_run(fd, FD_READ, how, &call);
+}
+
+long green_io_sendmsg(int fd, const struct msghdr *msg, int flags, int how)
+{
+    if ((flags & MSG_DONTWAIT) != 0)
+        return SYS3(SYS_sendmsg, fd, msg, flags);
+    struct vec_call call = {.iov = msg->msg_iov,
+                            .count = (int)msg->msg_iovlen,
+                            .flags = flags,
+                            .all = true,
+                            .msg = (struct msghdr *)msg};
+    return vec_run(fd, FD_WRITE, how, &call);
+}
+
+/* ---- read and write: whatever the descriptor is ---- */
+
+long green_io_read(int fd, void *buf, size_t len, int how)
+{
+    struct green_hub *hub = hub_here();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    enum fd_kind kind = s != NULL ? fd_kind(s, fd) : FD_UNKNOWN;
+    if (kind == FD_TCP || kind == FD_SOCKET)
+        return green_io_recvfrom(fd, buf, len, 0, NULL, NULL, how);
+    struct iovec iov = {buf, len};
+    return green_io_readv(fd, &iov, 1, how);
+}
+
+long green_io_write(int fd, const void *buf, size_t len, int how)
+{
+    struct green_hub *hub = hub_here();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    enum fd_kind kind = s != NULL ? fd_kind(s, fd) : FD_UNKNOWN;
+    if (kind == FD_TCP || kind == FD_SOCKET)
+        return green_io_sendto(fd, buf, len, 0, NULL, 0, how);
+    struct iovec iov = {(void *)buf, len};
+    return green_io_writev(fd, &iov, 1, how);
+}
+
+/* ---- accept and connect ---- */
+
+struct accept_call {
+    struct sockaddr *addr;
+    socklen_t *addrlen;
+    int flags;
+};
+
+/* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first. (If several
+ * processes share one, another may be faster, and the call blocks: give such listeners O_NONBLOCK.)
+ */
+static long accept_attempt(struct op *op, void *call)
+{
+    struct accept_call *c = call;
+    if (!nonblocking(op)) {
+        struct pollfd p = {op->fd, POLLIN, 0};
+        struct timespec now = {0, 0};
+        if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+            return -EAGAIN;
+    }
+    long r;
+    do
+        r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
+    while (r == -ECONNABORTED && op->how == IO_BLOCK); /* gone already: nobody's concern */
+    if (r >= 0)
+        fd_fresh(self_hub(), (int)r, fd_kind(op->slot, op->fd));
+    return r;
+}
+
+long green_io_accept(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags, int how)
+{
+    struct accept_call call = {addr, addrlen, flags};
+    return run(fd, FD_READ, how, accept_attempt, &call);
+}
+
+struct connect_call {
+    const struct sockaddr *addr;
+    socklen_t addrlen;
+    bool begun;
+};
+
+static long connect_begin(struct op *op, struct connect_call *c)
+{
+    long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
+    bool switched = flags >= 0 && (flags & O_NONBLOCK) == 0;
+    if (switched)
+        SYS3(SYS_fcntl, op->fd, F_SETFL, flags | O_NONBLOCK);
+    long r = SYS3(SYS_connect, op->fd, c->addr, c->addrlen);
+    if (switched)
+        SYS3(SYS_fcntl, op->fd, F_SETFL, flags);
+    return r;
+}
+
+static long connect_attempt(struct op *op, void *call)
+{
+    struct connect_call *c = call;
+    int error = 0;
+    socklen_t len = sizeof error;
+    struct pollfd p = {op->fd, POLLOUT, 0};
+    struct timespec now = {0, 0};
+    if (!c->begun) {
+        long r = connect_begin(op, c);
+        c->begun = r == -EINPROGRESS || r == -EALREADY;
+        if (!c->begun)
+            return r;
+    }
+    if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+        return -EAGAIN;
+    SYS5(SYS_getsockopt, op->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return -error;
+}
+
+long green_io_connect(int fd, const struct sockaddr *addr, socklen_t addrlen, int how)
+{
+    struct connect_call call = {addr, addrlen, false};
+    struct green_hub *hub = hub_here();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    struct op op = {fd, how, s, 0, false};
+    if (hub == NULL)
+        return -ENOMEM;
+    if (hub->current->refused != 0 && park_refused(hub) < 0)
+        return park_refused(hub);
+    if (s != NULL && (how & IO_HONOUR) != 0 && nonblocking(&op))
+        return SYS3(SYS_connect, fd, addr, addrlen);
+    /* A full backlog of a unix listener gives no edge: ask again, less and less often. */
+    for (int64_t pause = GREEN_MS;; pause = pause < 64 * GREEN_MS ? pause * 2 : pause) {
+        if (s != NULL)
+            s->level[FD_WRITE] = FD_MAYBE;
+        long r = addr != NULL && addr->sa_family == AF_UNIX
+                     ? connect_begin(&op, &call)
+                     : run(fd, FD_WRITE, how, connect_attempt, &call);
+        if (r != -EAGAIN)
+            return r;
+        r = park(hub, NULL, WAIT_BACK, hub_clock() + pause, "room in a listener's backlog", fd);
+        if (r < 0 && (r != -ETIMEDOUT || park_refused(hub) < 0))
+            return r;
+    }
+}
+
+/* ---- descriptor numbers ---- */
+
+int green_io_close(int fd)
+{
+    return fd_close(fd);
+}
+
+void green_io_forget(int fd)
+{
+    fd_forget(fd);
+}
+
+void green_io_flags_changed(int fd)
+{
+    struct green_hub *hub = self_hub();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    if (s != NULL)
+        s->nonblocking = NOT_ASKED;
+}
