@@ -6,6 +6,7 @@
 #include "intercept.h"
 
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <link.h>
 #include <signal.h>
 #include <stddef.h>
@@ -188,11 +189,11 @@ struct walk {
     bool alone;
 };
 
-/* libc and the loader are known by a function of theirs. */
+/* libc is known by a function that nobody interposes, the loader by its base. */
 static bool chosen(const struct walk *w, const struct object *o)
 {
     const uint8_t *own = (const uint8_t *)(uintptr_t)trampoline_enter;
-    const uint8_t *libc = (const uint8_t *)(uintptr_t)dl_iterate_phdr;
+    const uint8_t *libc = (const uint8_t *)(uintptr_t)gnu_get_libc_version;
     if (own >= o->lo && own < o->hi)
         return false;
     const uint8_t *loader = (const uint8_t *)_r_debug.r_ldbase;

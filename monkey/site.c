@@ -215,7 +215,8 @@ static void check_target(struct windows *w, const uint8_t *disp)
         w->plans[a - 1].bad = true;
 }
 
-/* Every byte that might begin a jump is taken for one: better a site lost than code broken. */
+/* Every byte that might begin a jump is taken for one: better a site lost than code broken. Calls
+ * need no look: they lead to the beginnings of functions, and windows lie inside. */
 void site_check(const struct object *o, struct plan *plans, int n)
 {
     struct windows w = {.plans = plans, .first = n, .n = n};
@@ -228,7 +229,7 @@ void site_check(const struct object *o, struct plan *plans, int n)
     }
     if (w.first == n)
         return;
-    const struct pair jump = {{0xfe, 0}, {0xe8, 0}}, jump_if = {{0xff, 0xf0}, {0x0f, 0x80}};
+    const struct pair jump = {{0xff, 0}, {0xe9, 0}}, jump_if = {{0xff, 0xf0}, {0x0f, 0x80}};
     const uint8_t *end = o->hi - 6;
     for (const uint8_t *p = o->lo; (p = bytes_find(p, end, jump)) < end; p++)
         check_target(&w, p + 1);

@@ -482,6 +482,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     got = sig;
     code = info->si_code;
     site_tight(SYS_getppid);
+    nframes = backtrace(frames, 64);
 }
 
 static void returns_from_handlers(void **state)
@@ -498,6 +499,7 @@ static void returns_from_handlers(void **state)
             assert_int_equal(kill(getpid(), sig), 0);
             assert_int_equal(got, sig);
             assert_int_equal(code, SI_USER);
+            assert_true(passes((const void *)main)); /* through the restorer */
             assert_int_equal(site_mov(), getppid());
         }
         assert_int_equal(sigaction(sig, &old, NULL), 0);
