@@ -182,8 +182,7 @@ static void read_jump(struct reader *r, struct insn *out, int width)
     skip(r, width);
     if (r->cut)
         return;
-    int32_t d = width == 1 ? (int8_t)at[0]
-                           : (int32_t)(at[0] | at[1] << 8 | at[2] << 16 | (uint32_t)at[3] << 24);
+    int32_t d = width == 1 ? (int8_t)*at : *(const int32_t *)(const void *)at;
     out->target = r->p + d;
     out->flags |= INSN_LABEL | INSN_FIXED;
 }

@@ -2,7 +2,6 @@
  *
  * `lock` guards the table of sites, the arenas and every rewriting. It is only taken with all
  * signals blocked, so its holder is never interrupted. */
-#define _GNU_SOURCE
 #include "intercept.h"
 
 #include <errno.h>
@@ -293,7 +292,6 @@ void intercept_stats(struct intercept_stats *out)
 
 /* ---- Calls. ---- */
 
-/* Called by the trampoline: the value for rax; c->back says where to go on. */
 __attribute__((used)) long intercept_dispatch(struct call *c)
 {
     long result = monkey_call(c);

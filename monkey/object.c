@@ -1,6 +1,5 @@
 /* object.c - see object.h. Function bounds come from .eh_frame: every call frame that can be
  * unwound has an entry there, found by a binary search, without symbols. */
-#define _GNU_SOURCE
 #include "object.h"
 
 #include <dlfcn.h>

@@ -58,7 +58,7 @@ static bool labelled(const struct view *v, const uint8_t *lo, const uint8_t *hi)
 
 static long constant(const uint8_t *p)
 {
-    return (long)(p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24);
+    return *(const int32_t *)(const void *)p;
 }
 
 /* The number the code loads into eax before the site, or -1. */
@@ -159,7 +159,7 @@ static bool choose(const struct view *v, bool alone, struct plan *out)
 static bool plan_blind(const uint8_t *site, struct plan *p)
 {
     const uint8_t *mov = site - 7;
-    if (mov[0] != 0xb8 || (mov[-1] & 0xf0) == 0x40 || constant(mov + 1) >= 1024)
+    if (mov[0] != 0xb8 || (mov[-1] & 0xf0) == 0x40 || (unsigned long)constant(mov + 1) >= 1024)
         return false;
     p->window = mov;
     p->prefix = p->span = SITE_JUMP;

@@ -1,5 +1,4 @@
 /* stub.c - see stub.h. */
-#define _GNU_SOURCE
 #include "stub.h"
 
 #include <errno.h>

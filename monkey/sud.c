@@ -1,6 +1,5 @@
 /* sud.c - see sud.h. The handler runs with all signals blocked and does no work of the program's:
  * it only doctors the interrupted context so that it goes on in the trampoline. */
-#define _GNU_SOURCE
 #include "sud.h"
 
 #include <elf.h>

@@ -1,5 +1,4 @@
 /* text.c - see text.h. */
-#define _GNU_SOURCE
 #include "text.h"
 
 #include <errno.h>

@@ -10,3 +10,7 @@ extern const char trampoline_begin[];
 
 /* A page of text for stub_native(), zero at first, the only one it writes to. */
 extern const char native_page[];
+
+/* What the trampoline calls: the value for rax. c->back says where to go on. */
+struct call;
+long intercept_dispatch(struct call *c);

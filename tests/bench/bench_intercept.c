@@ -1,6 +1,5 @@
 /* bench_intercept.c - what an intercepted system call costs: getppid() natively, at a rewritten
  * site, and at a site that traps each time. Prints nanoseconds a call, the best of several runs. */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

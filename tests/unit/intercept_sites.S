@@ -120,14 +120,13 @@ function site_registers
     ret
 done site_registers
 
-/* (fn): calls getpgid(0); where that returns 0, on whatever stack, calls fn(rbp). */
+/* (fn): calls getpid(); where that returns 0, on whatever stack, calls fn(rbp). */
 function site_begin
     push    %rbx
     push    %rbp
     mov     %rdi, %rbx
     lea     site_relative_word(%rip), %rbp
-    xor     %edi, %edi
-    mov     $121, %eax
+    mov     $39, %eax
     syscall
     test    %rax, %rax
     jz      1f

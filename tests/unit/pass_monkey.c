@@ -1,5 +1,4 @@
 /* pass_monkey.c - see pass_monkey.h. */
-#define _GNU_SOURCE
 #include "pass_monkey.h"
 
 #include <linux/sched.h>
@@ -136,7 +135,7 @@ long monkey_call(struct call *c)
         return pass_action(c);
     case SYS_rt_sigprocmask:
         return pass_mask(c);
-    case SYS_getpgid:
+    case SYS_getpid:
         if (begin_out)
             *begin_out = call_on_stack(c, begin_stack);
         begin_out = NULL;

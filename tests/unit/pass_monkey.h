@@ -19,7 +19,7 @@ PASS_API long pass_count(long nr);
 /* Called within every call with the number `nr`, on the program's stack. */
 PASS_API void pass_hook(long nr, void (*hook)(struct call *c));
 
-/* How the next clone-like call is to be answered: begin this thread on the given stack instead. */
+/* At the next getpid(): prepares a thread that begins behind it, on the given stack. */
 PASS_API void pass_begin(struct call_start *out, void *stack_top);
 
 /* decode() of the interception. Length and flags. */
