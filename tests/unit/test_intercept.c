@@ -460,9 +460,10 @@ static void begins_a_thread_on_a_new_stack(void **state)
 {
     (void)state;
     struct call_start start = {NULL, NULL};
+    long pid = getpid();
     for (int i = 0; i < 2; i++) {
         pass_begin(&start, begun_stack + sizeof begun_stack);
-        assert_int_equal(site_begin(begun), getpid());
+        assert_int_equal(site_begin(begun), pid);
         assert_non_null(start.sp);
         int came = setjmp(home);
         if (came == 0)
