@@ -73,9 +73,10 @@ enum {
 };
 
 /* Begins interception; `wants` says which call numbers to patch (NULL: all; a site whose number
- * is not known beforehand is always patched). Best called before other OS threads exist: later,
- * some sites cannot be rewritten safely and stay as they are. 0, or -errno and intercept_error().
- * An error leaves the process as it was. To be called once. */
+ * is not known beforehand is always patched). To be called before other OS threads exist: later,
+ * a site with no single instruction to take the jump, libc's read() above all, cannot be rewritten,
+ * as another thread may stand in the midst of it. 0, or -errno and intercept_error(): then the
+ * process is as it was. To be called once. */
 int intercept_start(unsigned flags, bool (*wants)(long nr));
 
 /* Patches objects loaded since (dlopen); only needed without INTERCEPT_SUD, harmless with it. */
@@ -113,7 +114,7 @@ const char *intercept_error(void);
 
 struct intercept_stats {
     uint64_t patched; /* sites rewritten */
-    uint64_t left;    /* sites looked at and left alone, for want of a safe way to rewrite them */
+    uint64_t left;    /* left alone: no safe way to rewrite, or only looking like a system call */
     uint64_t traps;   /* SIGSYS taken */
 };
 void intercept_stats(struct intercept_stats *out);
