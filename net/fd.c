@@ -122,7 +122,7 @@ static void wake_pollers(struct fd *s)
         wake_first(p->queue, 0);
 }
 
-static void on_edge(int fd, short ready, void *arg)
+static __attribute__((hot)) void on_edge(int fd, short ready, void *arg)
 {
     struct fd *s = arg;
     (void)fd;
@@ -130,11 +130,13 @@ static void on_edge(int fd, short ready, void *arg)
         s->closed = true;
     if (ready & (WATCH_READ | WATCH_CLOSED)) {
         s->level[FD_READ] = FD_MAYBE;
-        wake_all(&s->owner[FD_READ], 0);
+        if (LIKELY(s->owner[FD_READ].head != NULL))
+            wake_first(&s->owner[FD_READ], 0);
     }
-    if (ready & WATCH_WRITE) {
+    if (ready & WATCH_WRITE) { /* comes with every READ edge: seldom of interest */
         s->level[FD_WRITE] = FD_MAYBE;
-        wake_all(&s->owner[FD_WRITE], 0);
+        if (UNLIKELY(s->owner[FD_WRITE].head != NULL))
+            wake_first(&s->owner[FD_WRITE], 0);
     }
     if (UNLIKELY(s->pollers != NULL))
         wake_pollers(s);
@@ -152,30 +154,18 @@ int fd_watch(struct green_hub *hub, struct fd *s, int fd)
 
 /* ---- turns ---- */
 
-static const char *const why[] = {"fd readable", "fd writable"};
+const char *const fd_why[2] = {"fd readable", "fd writable"};
 
-int fd_turn(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
+int fd_turn_wait(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
 {
-    if (LIKELY(!s->busy[d])) {
-        s->busy[d] = true;
-        return 0;
-    }
-    return park(hub, &s->line[d], WAIT_BACK, INT64_MAX, why[d], fd);
+    s->busy[d] = FD_WANTED;
+    return park(hub, &s->line[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
 }
 
-int fd_wait(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
+int fd_wait_unwatched(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
 {
-    uint32_t generation = s->generation;
     int err = fd_watch(hub, s, fd);
-    if (err == 0)
-        err = park(hub, &s->owner[d], WAIT_BACK, INT64_MAX, why[d], fd);
-    return UNLIKELY(generation != s->generation) ? -EBADF : err;
-}
-
-void fd_done(struct fd *s, enum fd_direction d, uint32_t generation)
-{
-    if (generation == s->generation && !wake_first(&s->line[d], 0))
-        s->busy[d] = false;
+    return err < 0 ? err : fd_wait(hub, s, fd, d);
 }
 
 void fd_poller_add(struct fd *s, struct fd_poller *p)
@@ -209,7 +199,7 @@ static void slot_forget(struct green_hub *hub, struct fd *s)
     for (int d = FD_READ; d <= FD_WRITE; d++) {
         wake_all(&s->owner[d], -EBADF);
         wake_all(&s->line[d], -EBADF);
-        s->busy[d] = false;
+        s->busy[d] = FD_FREE;
         s->level[d] = FD_MAYBE;
     }
     s->generation++;

@@ -22,6 +22,7 @@
 #include "hub.h"
 #include "hub_event.h"
 #include "wait.h"
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,22 +52,27 @@ struct fd_poller {
     struct wait_queue *queue;
 };
 
+/* The turn of a direction. */
+enum fd_busy { FD_FREE, FD_TAKEN, FD_WANTED /* taken, and others stand in line */ };
+
 struct fd {
+    /* The first cache line is all that reading and writing touch. */
     uint8_t level[2];           /* enum fd_level, for FD_READ and FD_WRITE */
-    bool busy[2];               /* somebody owns the turn */
+    uint8_t busy[2];            /* enum fd_busy */
     uint8_t kind;               /* enum fd_kind */
-    _Atomic bool watched;       /* registered with the loop */
-    bool closed;                /* the peer will send no more (EV_CLOSED seen) */
     uint8_t nonblocking;        /* io.c's cache of O_NONBLOCK: 0 not asked, 1 no, 2 yes */
+    _Atomic bool watched;       /* registered with the loop */
     _Atomic bool stale;         /* another hub has closed the number */
+    bool closed;                /* the peer will send no more (EV_CLOSED seen) */
     uint32_t generation;        /* grows with every close */
     struct wait_queue owner[2]; /* who owns the turn, while it waits for an edge */
-    struct wait_queue line[2];  /* who waits for the turn, in order */
     struct fd_poller *pollers;  /* they watch, they take no turn */
-    struct message far;         /* sent by a hub that closed the number */
-    atomic_bool far_sent;       /* and not yet arrived */
-    struct watch watch;
-} __attribute__((aligned(64)));
+
+    struct wait_queue line[2]; /* who waits for the turn, in order */
+    struct message far;        /* sent by a hub that closed the number */
+    atomic_bool far_sent;      /* and not yet arrived */
+    _Alignas(64) struct watch watch;
+};
 
 static inline size_t fds_count(struct green_hub *hub)
 {
@@ -96,9 +102,33 @@ enum fd_kind fd_kind(struct fd *slot, int fd);
  * the operation would block: parks until an edge; -EPERM if the file cannot be watched (it never
  * blocks), -EBADF when it was closed. Whatever fd_wait returned, fd_done passes the turn on;
  * `generation` is the slot's when the turn began: after a close there is no turn left to pass. */
-int fd_turn(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
-int fd_wait(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
-void fd_done(struct fd *slot, enum fd_direction direction, uint32_t generation);
+int fd_turn_wait(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
+static inline int fd_turn(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction d)
+{
+    if (UNLIKELY(slot->busy[d] != FD_FREE))
+        return fd_turn_wait(hub, slot, fd, d);
+    slot->busy[d] = FD_TAKEN;
+    return 0;
+}
+
+int fd_wait_unwatched(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
+extern const char *const fd_why[2];
+static inline int fd_wait(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction d)
+{
+    if (UNLIKELY(!slot->watched))
+        return fd_wait_unwatched(hub, slot, fd, d);
+    uint32_t generation = slot->generation;
+    int err = park(hub, &slot->owner[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
+    return UNLIKELY(generation != slot->generation) ? -EBADF : err;
+}
+
+static inline void fd_done(struct fd *slot, enum fd_direction d, uint32_t generation)
+{
+    if (UNLIKELY(generation != slot->generation))
+        return;
+    if (LIKELY(slot->busy[d] == FD_TAKEN) || !wake_first(&slot->line[d], 0))
+        slot->busy[d] = FD_FREE;
+}
 
 /* Join and leave those who watch a descriptor. */
 void fd_poller_add(struct fd *slot, struct fd_poller *poller);

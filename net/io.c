@@ -18,7 +18,6 @@ struct op {
     int how;
     struct fd *slot;
     size_t done; /* bytes already moved, by a call that must move them all */
-    bool tried;  /* just now, in vain */
 };
 
 typedef long attempt_fn(struct op *op, void *call);
@@ -35,57 +34,51 @@ static bool nonblocking(struct op *op)
     return s->nonblocking == NONBLOCKING;
 }
 
-/* There is nothing, or somebody else's turn: take the turn, wait for an edge, try again. */
-static __attribute__((noinline)) long run_slow(struct green_hub *hub, struct op *op,
-                                               enum fd_direction d, attempt_fn *attempt, void *call)
-{
-    struct fd *s = op->slot;
-    if ((op->how & IO_HONOUR) != 0 && nonblocking(op)) {
-        long now = op->tried ? -EAGAIN : attempt(op, call);
-        return now < 0 && op->done > 0 ? (long)op->done : now;
-    }
-    uint32_t generation = s->generation;
-    long r = fd_turn(hub, s, op->fd, d);
-    if (r < 0)
-        return op->done > 0 ? (long)op->done : r;
-    do {
-        if (s->level[d] != FD_EMPTY) {
-            r = attempt(op, call);
-            if (r != -EAGAIN)
-                break;
-            s->level[d] = FD_EMPTY;
-        }
-        r = fd_wait(hub, s, op->fd, d);
-    } while (r == 0);
-    fd_done(s, d, generation);
-    return r < 0 && op->done > 0 ? (long)op->done : r;
-}
-
+/* The turn is taken when the call first has to wait, or at once if somebody else has it. */
 static inline __attribute__((always_inline)) long run(int fd, enum fd_direction d, int how,
                                                       attempt_fn *attempt, void *call)
 {
     struct green_hub *hub = hub_here();
     if (UNLIKELY(hub == NULL))
         return -ENOMEM;
-    struct op op = {fd, how, fd_slot(hub, fd), 0, false};
+    struct op op = {fd, how, fd_slot(hub, fd), 0};
     struct fd *s = op.slot;
     if (UNLIKELY(s == NULL))
         return fd_error(fd);
-    if (UNLIKELY(hub->current->refused != 0)) {
-        int err = park_refused(hub);
-        if (err < 0)
-            return err;
-    }
-    if (LIKELY(!s->busy[d] && s->level[d] != FD_EMPTY)) {
-        long r = attempt(&op, call);
-        if (LIKELY(r != -EAGAIN)) {
-            hub_spend(hub);
+    long r = 0;
+    if (UNLIKELY(hub->current->refused != 0) && (r = park_refused(hub)) < 0)
+        return r;
+    uint32_t generation = s->generation;
+    bool turn = false;
+    if (UNLIKELY(s->busy[d] != FD_FREE)) {
+        r = fd_turn(hub, s, fd, d);
+        if (r < 0)
             return r;
-        }
-        s->level[d] = FD_EMPTY;
-        op.tried = true;
+        turn = true;
     }
-    return run_slow(hub, &op, d, attempt, call);
+    for (;;) {
+        bool never_wait = (how & IO_HONOUR) != 0 && s->level[d] == FD_EMPTY && nonblocking(&op);
+        if (s->level[d] != FD_EMPTY || never_wait) {
+            r = attempt(&op, call);
+            if (LIKELY(r != -EAGAIN))
+                break;
+            s->level[d] = FD_EMPTY;
+            if ((how & IO_HONOUR) != 0 && nonblocking(&op))
+                break;
+        }
+        if (!turn) {
+            turn = true;
+            s->busy[d] = FD_TAKEN;
+        }
+        r = fd_wait(hub, s, fd, d);
+        if (UNLIKELY(r < 0))
+            break;
+    }
+    if (turn)
+        fd_done(s, d, generation);
+    else
+        hub_spend(hub);
+    return UNLIKELY(r < 0 && op.done > 0) ? (long)op.done : r;
 }
 
 /* ---- what the drained rule (fd.h) learns from a result ---- */
@@ -128,8 +121,8 @@ static inline long recv_attempt(struct op *op, void *call)
     return r > 0 && op->done < c->len ? -EAGAIN : (long)op->done;
 }
 
-long green_io_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
-                       socklen_t *fromlen, int how)
+__attribute__((hot)) long green_io_recvfrom(int fd, void *buf, size_t len, int flags,
+                                            struct sockaddr *from, socklen_t *fromlen, int how)
 {
     struct recv_call call = {buf, len, flags, from, fromlen};
     if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
@@ -162,8 +155,8 @@ static inline long send_attempt(struct op *op, void *call)
     }
 }
 
-long green_io_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
-                     socklen_t tolen, int how)
+__attribute__((hot)) long green_io_sendto(int fd, const void *buf, size_t len, int flags,
+                                          const struct sockaddr *to, socklen_t tolen, int how)
 {
     struct send_call call = {buf, len, flags, to, tolen};
     if (UNLIKELY((flags & MSG_DONTWAIT) != 0))

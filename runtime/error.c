@@ -35,10 +35,8 @@ int fail(int err, const char *format, ...)
     return -1;
 }
 
-long returned(long result)
+long failed(long result)
 {
-    if (result >= 0)
-        return result;
     struct green_hub *hub = self_hub();
     if (hub != NULL && hub->current->errmsg != NULL)
         hub->current->errmsg->err = 0; /* what an older failure said is over */

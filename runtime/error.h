@@ -7,6 +7,10 @@ struct green_thread;
 int fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A negative errno from inside becomes -1 and errno; other results pass. */
-long returned(long result);
+long failed(long result);
+static inline long returned(long result)
+{
+    return __builtin_expect(result >= 0, 1) ? result : failed(result);
+}
 
 void error_free(struct green_thread *thread);

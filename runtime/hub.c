@@ -1,8 +1,8 @@
 /* hub.c - see hub.h: making and ending a hub, switching, the round of the loop. */
 #include "error.h"
 #include "hub_event.h"
+#include "hub_switch.h"
 #include "memory.h"
-#include "self.h"
 #include <errno.h>
 #include <time.h>
 
@@ -24,42 +24,6 @@ int64_t hub_clock(void)
 }
 
 /* ---- switching ---- */
-
-static inline void prefetch_stack(const struct green_thread *thread)
-{
-#ifndef GREEN_SWITCH_PORTABLE
-    const char *sp = thread->context.sp;
-    __builtin_prefetch(sp);
-    __builtin_prefetch(sp + 64);
-    __builtin_prefetch(sp + 128);
-#endif
-    if (thread->next != NULL)
-        __builtin_prefetch(thread->next);
-}
-
-void hub_switch(struct green_hub *hub, bool last)
-{
-    struct green_thread *from = hub->current;
-    struct green_thread *to = hub->ready;
-    if (to == NULL || hub->turns-- == 0) {
-        to = &hub->loop;
-    } else {
-        hub->ready = to->next;
-        if (hub->ready != NULL)
-            prefetch_stack(hub->ready);
-        to->state = THREAD_RUNNING;
-    }
-    hub->ops = 0;
-    if (to == from)
-        return;
-    hub->current = to;
-    hub->switches++;
-    int kept = self_leave(hub, to);
-    san_leave(&from->fiber, &to->fiber, last);
-    context_switch(&from->context, &to->context);
-    san_arrive(&from->fiber);
-    self_arrive(hub, kept);
-}
 
 void hub_yield(struct green_hub *hub)
 {
@@ -88,7 +52,7 @@ static void expire(struct green_hub *hub)
         if (t->state != THREAD_PARKED)
             continue;
         if (t->until <= hub->now)
-            wake(t->waiter, -ETIMEDOUT);
+            wake(t, -ETIMEDOUT);
         else if (t->until != never)
             heap_arm(&hub->timers, t, t->until);
     }
@@ -114,7 +78,7 @@ static void tick(struct green_hub *hub, bool waited)
     }
 }
 
-static void loop_entry(void)
+static __attribute__((hot)) void loop_entry(void)
 {
     struct green_hub *hub = self_hub();
     san_arrive(&hub->loop.fiber);
@@ -124,7 +88,8 @@ static void loop_entry(void)
             hub_alarm(hub, heap_first(&hub->timers));
         hub->polls++;
         hub_poll(hub, wait);
-        tick(hub, wait);
+        if (!wait || hub->timers.count > 0)
+            tick(hub, wait);
         hub->turns = hub->turns_each;
         if (hub->ready != NULL)
             hub_switch(hub, false);

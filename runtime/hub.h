@@ -40,14 +40,15 @@ struct green_hub {
     _Atomic size_t fds_count;        /* other hubs look, too */
     int *errno_at;                   /* the OS thread's errno */
     struct heap timers;
+    int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */
+    unsigned turns_each; /* adapts: halved while a round takes long */
+    struct event_base *base;
+    uint64_t switches, polls;
     struct green_thread loop; /* the hub's own stack */
     struct green_thread main; /* the OS thread's stack */
 
-    unsigned turns_each; /* adapts: halved while a round takes long */
-    int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */
     int alarm_fd;
-    int bell_fd; /* eventfd: written to announce messages */
-    struct event_base *base;
+    int bell_fd;                           /* eventfd: written to announce messages */
     struct hub_events *events;             /* hub_event.c's */
     void (*fds_close)(struct green_hub *); /* net/fd.c's: free the table */
 
@@ -61,7 +62,7 @@ struct green_hub {
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */
 
-    uint64_t switches, polls, spawned, watches;
+    uint64_t spawned, watches;
 };
 
 /* Make the hub of this OS thread; NULL and errno. hub_here does it at need. */
@@ -81,10 +82,6 @@ static inline void hub_ready(struct green_hub *hub, struct green_thread *thread)
         hub->ready_last->next = thread;
     hub->ready_last = thread;
 }
-
-/* Run the next ready thread, or the loop. The caller has already put itself where it will be
- * found again. Returns when it is its turn again; `last` never does. */
-void hub_switch(struct green_hub *hub, bool last);
 
 /* Let others run; the running thread stays ready. */
 void hub_yield(struct green_hub *hub);

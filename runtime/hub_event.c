@@ -55,7 +55,7 @@ void watch_remove(struct green_hub *hub, struct watch *watch)
 
 /* ---- the loop ---- */
 
-void hub_poll(struct green_hub *hub, bool wait)
+__attribute__((hot)) void hub_poll(struct green_hub *hub, bool wait)
 {
     event_base_loop(hub->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }

@@ -2,7 +2,7 @@
 #include "thread.h"
 #include "error.h"
 #include "group.h"
-#include "self.h"
+#include "hub_switch.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,7 +257,7 @@ void thread_cancel(struct green_thread *t)
         return;
     t->refused |= REFUSED_CANCELLED;
     if (t->state == THREAD_PARKED)
-        wake(t->waiter, -ECANCELED);
+        wake(t, -ECANCELED);
 }
 
 static void cancel_here(void *arg)

@@ -29,20 +29,22 @@ enum {
 };
 
 struct green_thread {
-    /* What a switch and an I/O wait touch stands first. */
+    /* What a switch and an I/O wait touch: two cache lines. */
     struct context context;    /* where it goes on */
     struct green_thread *next; /* behind it in the ready queue */
     struct green_hub *hub;     /* its home */
-    struct waiter *waiter;     /* while parked */
-    int64_t deadline;          /* ambient deadline, INT64_MAX: none */
-    int64_t until;             /* when the present wait ends */
-    int64_t timer_at;          /* when its timer fires, INT64_MAX: unarmed. May be earlier than
-                                  the wait's end: timers are not disarmed by waking */
-    uint32_t timer_pos;        /* in the hub's heap, 0: unarmed */
+    struct waiter waiter;      /* its place in a wait queue, while parked */
     uint8_t state;             /* enum thread_state */
-    bool refused;              /* cancelled and not shielded: every wait fails */
+    uint8_t refused;           /* REFUSED_ bits: calls fail even if they would not block */
     bool cancelled;
-    uint8_t shields; /* shield scopes around it */
+    uint8_t shields;    /* shield scopes around it */
+    uint32_t timer_pos; /* in the hub's heap, 0: unarmed */
+    int64_t deadline;   /* ambient deadline, INT64_MAX: none */
+    int64_t until;      /* when the present wait ends */
+    int64_t timer_at;   /* when its timer fires, INT64_MAX: unarmed. May be earlier than
+                           the wait's end: timers are not disarmed by waking */
+    const char *why;    /* while parked: what for, a literal */
+    long object;        /* and which one: a descriptor, a thread's address */
 
     bool detached;
     bool joined;        /* somebody is in green_join for it */
@@ -59,8 +61,6 @@ struct green_thread {
     struct stack *stack;       /* NULL: the OS thread's */
     struct stack_pool *pool;   /* where the stack goes back to */
     struct list all;           /* in the hub's list of its threads */
-    const char *why;           /* while parked: what for, a literal */
-    long object;               /* and which one: a descriptor, a thread's address */
     struct error_text *errmsg; /* error.c; NULL until there was one */
     char name[16];
     struct san_fiber fiber; /* what sanitizers need to know of a stack */

@@ -1,8 +1,8 @@
 /* wait.c - see wait.h. */
-#include "hub.h"
+#include "hub_switch.h"
 #include <errno.h>
 
-static void enqueue(struct wait_queue *queue, struct waiter *w, enum wait_end end)
+static inline void enqueue(struct wait_queue *queue, struct waiter *w, enum wait_end end)
 {
     w->queue = queue;
     w->next = end == WAIT_FRONT ? queue->head : NULL;
@@ -11,7 +11,7 @@ static void enqueue(struct wait_queue *queue, struct waiter *w, enum wait_end en
     *(w->next != NULL ? &w->next->prev : &queue->tail) = w;
 }
 
-static void dequeue(struct waiter *w)
+static inline void dequeue(struct waiter *w)
 {
     struct wait_queue *queue = w->queue;
     if (queue == NULL)
@@ -42,44 +42,41 @@ int park_refused(struct green_hub *hub)
     return 0;
 }
 
-int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
-         const char *why, long object)
+__attribute__((hot)) int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end,
+                              int64_t until, const char *why, long object)
 {
     struct green_thread *t = hub->current;
-    struct waiter w = {.thread = t};
     if (UNLIKELY(t == &hub->loop))
         return -EDEADLK;
     int err = park_refused(hub);
-    if (err < 0)
+    if (UNLIKELY(err < 0))
         return err;
     t->until = until < t->deadline ? until : t->deadline;
-    if (t->until < t->timer_at)
+    if (UNLIKELY(t->until < t->timer_at))
         heap_arm(&hub->timers, t, t->until);
-    if (queue != NULL)
-        enqueue(queue, &w, end);
-    t->waiter = &w;
+    if (LIKELY(queue != NULL))
+        enqueue(queue, &t->waiter, end);
     t->why = why;
     t->object = object;
     t->state = THREAD_PARKED;
     hub_switch(hub, false);
-    t->waiter = NULL;
-    if (UNLIKELY(w.outcome == -ETIMEDOUT) && t->until == t->deadline)
+    if (UNLIKELY(t->waiter.outcome == -ETIMEDOUT) && t->until == t->deadline)
         return deadline_passed(t);
-    return w.outcome;
+    return t->waiter.outcome;
 }
 
-void wake(struct waiter *w, int outcome)
+__attribute__((hot)) void wake(struct green_thread *t, int outcome)
 {
-    dequeue(w);
-    w->outcome = outcome;
-    hub_ready(w->thread->hub, w->thread);
+    dequeue(&t->waiter);
+    t->waiter.outcome = outcome;
+    hub_ready(t->hub, t);
 }
 
-bool wake_first(struct wait_queue *queue, int outcome)
+__attribute__((hot)) bool wake_first(struct wait_queue *queue, int outcome)
 {
     if (queue->head == NULL)
         return false;
-    wake(queue->head, outcome);
+    wake(CONTAINER(queue->head, struct green_thread, waiter), outcome);
     return true;
 }
 

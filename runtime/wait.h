@@ -1,7 +1,7 @@
 /* wait.h - the one way to wait: park on a wait queue.
  *
- * A waiter stands on the parked thread's stack and is in at most one queue. Being in the queue is
- * the right to be woken: whoever takes it out decides the outcome, once. So a waiter that left by
+ * Each thread has one waiter, in at most one queue. Being parked is the right to be woken: whoever
+ * takes the waiter out of its queue decides the outcome, once. So a waiter that left by
  * its deadline or by cancellation has taken no wake-up with it, and one that was woken first is
  * not cancelled any more at this wait (it will be at its next).
  * Queues are FIFO and belong to one hub: they are touched on its OS thread only. */
@@ -16,9 +16,8 @@ struct wait_queue;
 struct waiter {
     struct waiter *next;
     struct waiter *prev;
-    struct wait_queue *queue;    /* NULL: in none */
-    struct green_thread *thread; /* who waits */
-    int outcome;                 /* 0, or a negative errno */
+    struct wait_queue *queue; /* NULL: in none */
+    int outcome;              /* 0, or a negative errno */
 };
 
 /* Zeroed memory is an empty queue. */
@@ -40,8 +39,8 @@ int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int
 /* Would park fail at once? 0, or the negative errno: cancelled, past the deadline. */
 int park_refused(struct green_hub *hub);
 
-/* Take the waiter out of its queue and make its thread ready. */
-void wake(struct waiter *waiter, int outcome);
+/* Take a parked thread out of its queue and make it ready. */
+void wake(struct green_thread *thread, int outcome);
 /* The first in the queue; false if it is empty. */
 bool wake_first(struct wait_queue *queue, int outcome);
 void wake_all(struct wait_queue *queue, int outcome);
