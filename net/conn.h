@@ -28,6 +28,6 @@ green_conn *conn_make(int fd);
 /* No waiting for more data to fill a packet: small answers go out at once. */
 void conn_no_delay(int fd);
 
-/* TLS over a connected TCP connection: the handshake, as the client. Takes the connection over: on
- * failure (NULL) it is closed. `host` as it was dialled. */
-green_conn *tls_connect(green_conn *tcp, const char *host, const green_dial_options *options);
+/* TLS over a connected TCP socket: the handshake, as the client. Takes the descriptor over: on
+ * failure (NULL, errno and a sentence) it is closed. `host` as it was dialled. */
+green_conn *tls_connect(int fd, const char *host, const green_dial_options *options);

@@ -86,8 +86,9 @@ GREEN_API green_conn *green_dial_with(const green_dial_options *options, const c
         return NULL;
     int fd = connect_any(list, text);
     green_freeaddrinfo(list);
-    green_conn *conn = fd >= 0 ? conn_make(fd) : NULL;
-    return conn != NULL && net.tls ? tls_connect(conn, host, options) : conn;
+    if (fd < 0)
+        return NULL;
+    return net.tls ? tls_connect(fd, host, options) : conn_make(fd);
 }
 
 GREEN_API green_conn *green_dial(const char *network, const char *address)
