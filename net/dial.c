@@ -2,6 +2,7 @@
 #include "conn.h"
 #include "error.h"
 #include "io.h"
+#include "self.h"
 #include "sys.h"
 #include <errno.h>
 #include <green/deadline.h>
@@ -78,7 +79,7 @@ GREEN_API green_conn *green_dial_with(const green_dial_options *options, const c
     struct addrinfo *list;
     char host[HOST_SIZE];
     char port[PORT_SIZE];
-    if (network_parse(network, &net) < 0)
+    if (hub_here() == NULL || network_parse(network, &net) < 0)
         return NULL;
     if (net.family == AF_UNIX)
         return dial_local(text);

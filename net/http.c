@@ -3,6 +3,7 @@
 #include "http_reader.h"
 #include "http_url.h"
 #include "memory.h"
+#include "self.h"
 #include <errno.h>
 #include <green/http.h>
 #include <stdio.h>
@@ -114,6 +115,8 @@ GREEN_API int green_http_get(const char *url, const green_http_options *options,
     *response = (green_http_response){0};
     if (options == NULL)
         options = &standard;
+    if (hub_here() == NULL)
+        return -1;
     size_t n = options->headers != NULL ? strlen(options->headers) : 0;
     if (n > 0 && (n < 2 || strcmp(options->headers + n - 2, "\r\n") != 0))
         return fail(EINVAL, "each header line must be ended by \\r\\n");

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "io.h"
 #include "memory.h"
+#include "self.h"
 #include "sys.h"
 #include <errno.h>
 #include <green/dns.h>
@@ -154,7 +155,7 @@ GREEN_API green_listener *green_listen_with(const green_listen_options *options,
                                             const char *network, const char *text)
 {
     struct network net;
-    if (network_parse(network, &net) < 0)
+    if (hub_here() == NULL || network_parse(network, &net) < 0)
         return NULL;
     if (net.family == AF_UNIX)
         return listen_local(options, text);
