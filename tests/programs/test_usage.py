@@ -1,0 +1,23 @@
+"""What every example does alike: it explains itself, and refuses what it does not know."""
+
+import harness
+
+EXAMPLES = ("echo_server", "echo_client", "http_get", "sleepers", "threads_echo")
+
+
+class Usage(harness.Case):
+    def test_help(self):
+        for name in EXAMPLES:
+            with self.subTest(name):
+                done = harness.run([harness.example(name), "--help"])
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertTrue(done.stdout.startswith(f"usage: {name} "), done.stdout)
+
+    def test_unknown_option(self):
+        for name in EXAMPLES:
+            with self.subTest(name):
+                self.assert_complains([harness.example(name), "--frobnicate"], name, "frobnicate")
+
+
+if __name__ == "__main__":
+    harness.main()
