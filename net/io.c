@@ -443,7 +443,7 @@ long green_io_connect(int fd, const struct sockaddr *addr, socklen_t addrlen, in
     struct connect_call call = {addr, addrlen, false};
     struct green_hub *hub = hub_here();
     struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
-    struct op op = {fd, how, s, 0, false};
+    struct op op = {fd, how, s, 0};
     if (hub == NULL)
         return -ENOMEM;
     if (hub->current->refused != 0 && park_refused(hub) < 0)

@@ -1,0 +1,201 @@
+/* test_deadline.c - deadline scopes and sleeping (green/deadline.h). */
+#include "unit.h"
+
+/* 1, 52 */
+static void test_sleep(void **state)
+{
+    (void)state;
+    int64_t start = green_now();
+    assert_int_equal(green_sleep(5 * GREEN_MS), 0);
+    assert_true(green_now() - start >= 5 * GREEN_MS);
+    start = green_now();
+    while (green_now() - start < 20 * GREEN_MS) /* a burst that the hub's clock has not seen */
+        continue;
+    start = green_now();
+    assert_int_equal(green_sleep(10 * GREEN_MS), 0);
+    assert_true(green_now() - start >= 10 * GREEN_MS);
+}
+
+/* 1, 2, 4 */
+static void test_own_deadline(void **state)
+{
+    (void)state;
+    green_hub_stats before = stats_now();
+    int64_t start = green_now();
+    green_within(5 * GREEN_MS) {
+        assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+        assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+    }
+    assert_true(green_expired());
+    assert_true(green_now() - start >= 5 * GREEN_MS);
+    assert_nothing_left(before);
+}
+
+/* 47 */
+static void test_not_fired(void **state)
+{
+    (void)state;
+    green_within(3600 * GREEN_SEC)
+        assert_int_equal(green_sleep(GREEN_MS), 0);
+    assert_false(green_expired());
+    green_within(INT64_MAX)
+        assert_int_equal(green_sleep(GREEN_MS), 0);
+    assert_false(green_expired());
+    assert_int_equal(green_remaining(), INT64_MAX);
+}
+
+/* 49: the inner one is nearer, the outer one is nearer, both the same */
+static void test_nested(void **state)
+{
+    bool inner, outer;
+    (void)state;
+    green_within(3600 * GREEN_SEC) {
+        green_within(GREEN_MS)
+            assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+        inner = green_expired();
+        assert_int_equal(green_sleep(0), 0);
+    }
+    outer = green_expired();
+    assert_true(inner);
+    assert_false(outer);
+    green_within(GREEN_MS) {
+        green_within(3600 * GREEN_SEC)
+            assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+        inner = green_expired();
+        assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+    }
+    outer = green_expired();
+    assert_false(inner);
+    assert_true(outer);
+    green_within(0) {
+        green_within(0)
+            assert_fails(green_sleep(GREEN_SEC), ETIMEDOUT);
+        inner = green_expired();
+    }
+    outer = green_expired();
+    assert_false(inner); /* equal: the outer one rules */
+    assert_true(outer);
+}
+
+static int yield_once(void *ran)
+{
+    *(bool *)ran = true;
+    return 0;
+}
+
+/* 6: a deadline that has passed: what is ready succeeds, what is not fails without yielding */
+static void test_zero(void **state)
+{
+    bool ran = false;
+    int result;
+    (void)state;
+    green_thread *done = green_spawn(yield_once, &ran);
+    green_yield();
+    ran = false;
+    green_thread *later = green_spawn(yield_once, &ran);
+    green_within(0) {
+        assert_int_equal(green_join(done, &result), 0);
+        assert_fails(green_join(later, &result), ETIMEDOUT);
+        assert_false(ran);
+    }
+    assert_int_equal(green_join(later, &result), 0);
+}
+
+static int leave_by_return(void)
+{
+    green_within(GREEN_SEC)
+        return 7;
+    return 0;
+}
+
+static void test_scope_ends_by_any_way_out(void **state)
+{
+    (void)state;
+    assert_int_equal(leave_by_return(), 7);
+    assert_int_equal(green_remaining(), INT64_MAX);
+    green_within(GREEN_SEC)
+        break;
+    assert_int_equal(green_remaining(), INT64_MAX);
+    green_within(GREEN_SEC) {
+        assert_true(green_remaining() <= GREEN_SEC && green_remaining() > 0);
+        green_shield()
+            assert_int_equal(green_remaining(), INT64_MAX);
+        assert_true(green_remaining() <= GREEN_SEC);
+    }
+}
+
+static int sleep_within(void *arg)
+{
+    int64_t own = (int64_t)(intptr_t)arg;
+    int err = 0;
+    green_within(own)
+        err = green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
+    return err == ETIMEDOUT && green_expired() ? 0 : -1;
+}
+
+/* 51 */
+static void test_ten_thousand(void **state)
+{
+    enum { N = 10000 };
+    static green_thread *threads[N];
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < N; i++)
+        threads[i] = green_spawn(sleep_within, (void *)(intptr_t)(600 * GREEN_SEC + i));
+    green_yield();
+    assert_int_equal(stats_now().timers, N);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(green_cancel(threads[i * 7919 % N]), 0);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(green_join(threads[i], NULL), 0);
+    assert_nothing_left(before);
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < N; i++)
+        green_group_spawn(&g, sleep_within, (void *)(intptr_t)(GREEN_MS + i % 50 * 100 * GREEN_US));
+    assert_int_equal(green_group_join(&g), 0);
+    assert_nothing_left(before);
+}
+
+static int spin(void *stop)
+{
+    while (!*(bool *)stop)
+        green_yield();
+    return 0;
+}
+
+/* 53 */
+static void test_spinner_lets_timers_fire(void **state)
+{
+    bool stop = false;
+    (void)state;
+    green_thread *t = green_spawn(spin, &stop);
+    green_within(10 * GREEN_MS)
+        assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+    stop = true;
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
+/* A timer left over from a wait that ended early must not end a later one. */
+static void test_stale_timer(void **state)
+{
+    (void)state;
+    green_within(2 * GREEN_MS)
+        green_yield();
+    int64_t start = green_now();
+    green_within(2 * GREEN_MS)
+        green_sleep(GREEN_US);
+    assert_int_equal(green_sleep(10 * GREEN_MS), 0);
+    assert_true(green_now() - start >= 10 * GREEN_MS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sleep),        cmocka_unit_test(test_own_deadline),
+        cmocka_unit_test(test_not_fired),    cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_zero),         cmocka_unit_test(test_scope_ends_by_any_way_out),
+        cmocka_unit_test(test_ten_thousand), cmocka_unit_test(test_spinner_lets_timers_fire),
+        cmocka_unit_test(test_stale_timer),
+    };
+    return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
+}

@@ -1,0 +1,139 @@
+/* test_group.c - groups own their threads (green/group.h). */
+#include "unit.h"
+
+static int add_one(void *sum)
+{
+    green_yield();
+    ++*(int *)sum;
+    return 1;
+}
+
+static void test_all_succeed(void **state)
+{
+    int sum = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(green_group_spawn(&g, add_one, &sum), 0);
+    assert_int_equal(green_group_join(&g), 0);
+    assert_int_equal(sum, 100);
+    assert_int_equal(green_group_join(&g), 0); /* empty, and usable again */
+    assert_int_equal(green_group_spawn(&g, add_one, &sum), 0);
+    assert_int_equal(green_group_join(&g), 0);
+    assert_int_equal(sum, 101);
+    assert_nothing_left(before);
+}
+
+static int fail_soon(void *arg)
+{
+    (void)arg;
+    green_sleep(GREEN_MS);
+    errno = EIO;
+    return -3;
+}
+
+static int count_cancelled(void *count)
+{
+    if (green_sleep(3600 * GREEN_SEC) < 0 && errno == ECANCELED)
+        ++*(int *)count;
+    return -1;
+}
+
+static void test_first_failure_cancels(void **state)
+{
+    int cancelled = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < 10; i++)
+        green_group_spawn(&g, count_cancelled, &cancelled);
+    green_group_spawn(&g, fail_soon, NULL);
+    assert_fails(green_group_join(&g), EIO);
+    assert_int_equal(g.result, -3);
+    assert_int_equal(cancelled, 10);
+    assert_nothing_left(before);
+}
+
+static void test_spawn_after_failure(void **state)
+{
+    int cancelled = 0;
+    (void)state;
+    green_group g = GREEN_GROUP_INIT;
+    green_group_spawn(&g, count_cancelled, &cancelled);
+    green_group_cancel(&g);
+    assert_fails(green_group_spawn(&g, count_cancelled, &cancelled), ECANCELED);
+    assert_fails(green_group_join(&g), ECANCELED);
+    assert_int_equal(cancelled, 0); /* it had never run */
+}
+
+static int fails_by_deadline(void *arg)
+{
+    (void)arg;
+    return green_sleep(3600 * GREEN_SEC) < 0 && errno == ETIMEDOUT ? -1 : 0;
+}
+
+/* The children inherit the deadline; the join ends by it, too, and leaves no child behind. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_within(5 * GREEN_MS) {
+        green_group g = GREEN_GROUP_INIT;
+        for (int i = 0; i < 10; i++)
+            green_group_spawn(&g, fails_by_deadline, NULL);
+        assert_fails(green_group_join(&g), ETIMEDOUT);
+    }
+    assert_nothing_left(before);
+}
+
+struct nest {
+    int finished;
+    int cancelled;
+};
+
+static int clean_up(void *arg)
+{
+    struct nest *n = arg;
+    if (green_sleep(3600 * GREEN_SEC) < 0)
+        n->cancelled++;
+    green_shield()
+        green_sleep(2 * GREEN_MS);
+    n->finished++;
+    return 0;
+}
+
+static int parent(void *arg)
+{
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < 3; i++)
+        green_group_spawn(&g, clean_up, arg);
+    return green_group_join(&g) < 0 ? errno : 0;
+}
+
+/* A cancelled joiner cancels its children and still waits for them. */
+static void test_cancelled_parent(void **state)
+{
+    struct nest n = {0, 0};
+    int result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_thread *t = green_spawn(parent, &n);
+    green_yield();
+    green_yield();
+    assert_int_equal(green_kill(t, &result), 0);
+    assert_int_equal(result, ECANCELED);
+    assert_int_equal(n.cancelled, 3);
+    assert_int_equal(n.finished, 3);
+    assert_nothing_left(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_succeed),         cmocka_unit_test(test_first_failure_cancels),
+        cmocka_unit_test(test_spawn_after_failure), cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_cancelled_parent),
+    };
+    return cmocka_run_group_tests_name("group", tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+/* test_hub.c - several hubs, messages, the shared loop (green/hub.h). */
+#include "unit.h"
+
+#include "hub.h"
+#include "self.h"
+#include <dirent.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+static int count_entries(const char *directory)
+{
+    int n = 0;
+    DIR *d = opendir(directory);
+    while (d != NULL && readdir(d) != NULL)
+        n++;
+    if (d != NULL)
+        closedir(d);
+    return n;
+}
+
+static green_hub *other_hub(void)
+{
+    green_hub *hub = green_hub_next();
+    return hub != green_hub_self() ? hub : green_hub_next();
+}
+
+static int where(void *arg)
+{
+    *(green_hub **)arg = green_hub_self();
+    return 3;
+}
+
+static void test_spawn_elsewhere(void **state)
+{
+    green_hub *ran_on = NULL;
+    int result = 0;
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    green_hub *there = other_hub();
+    assert_ptr_not_equal(there, green_hub_self());
+    green_spawn_options options = {.hub = there};
+    for (int i = 0; i < 100; i++) {
+        green_thread *t = green_spawn_with(&options, where, &ran_on);
+        assert_non_null(t);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 3);
+        assert_ptr_equal(ran_on, there);
+    }
+}
+
+static int sleep_errno(void *arg)
+{
+    (void)arg;
+    return green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
+}
+
+/* 5, 22 between hubs: a join given up leaves the target joinable */
+static void test_join_and_cancel_elsewhere(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_spawn_options options = {.hub = other_hub()};
+    green_thread *t = green_spawn_with(&options, sleep_errno, NULL);
+    green_within(5 * GREEN_MS)
+        assert_fails(green_join(t, &result), ETIMEDOUT);
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, ECANCELED);
+    t = green_spawn_with(&options, sleep_errno, NULL);
+    assert_int_equal(green_detach(t), 0);
+}
+
+static int ping(void *arg)
+{
+    green_spawn_options options = {.hub = arg};
+    green_hub *ran_on = NULL;
+    for (int i = 0; i < 50; i++)
+        if (green_join(green_spawn_with(&options, where, &ran_on), NULL) < 0 || ran_on != arg)
+            return -1;
+    return 0;
+}
+
+static void test_both_ways_at_once(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_spawn_options there = {.hub = other_hub()};
+    green_thread *a = green_spawn_with(&there, ping, green_hub_self());
+    green_thread *b = green_spawn(ping, there.hub);
+    assert_int_equal(green_join(a, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_join(b, &result), 0);
+    assert_int_equal(result, 0);
+}
+
+static void *short_life(void *arg)
+{
+    bool *ok = arg;
+    green_thread *t = green_spawn(sleep_errno, NULL); /* left alive: ends with the OS thread */
+    *ok = t != NULL && green_sleep(GREEN_US) == 0;
+    return NULL;
+}
+
+/* 63 in small: hubs come and go with their OS threads, and leave nothing */
+static void test_hubs_end_with_their_threads(void **state)
+{
+    int fds = 0, tasks = 0;
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        bool ok = false;
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, short_life, &ok), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(ok);
+        if (i == 0) {
+            fds = count_entries("/proc/self/fd");
+            tasks = green_hubs(1);
+        }
+    }
+    assert_int_equal(count_entries("/proc/self/fd"), fds);
+    assert_int_equal(green_hubs(1), tasks);
+}
+
+static int blocked_errno;
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    blocked_errno = green_sleep(GREEN_MS) < 0 ? errno : 0;
+    green_detach(green_spawn(where, arg)); /* spawning is allowed */
+}
+
+/* 60, and the loop shared with the program's own events */
+static void test_event_base(void **state)
+{
+    green_hub *ran_on = NULL;
+    struct timeval soon = {0, 1000};
+    (void)state;
+    struct event_base *base = green_hub_event_base();
+    assert_non_null(base);
+    blocked_errno = 0;
+    struct event *ev = event_new(base, -1, 0, on_timer, &ran_on);
+    assert_int_equal(event_add(ev, &soon), 0);
+    green_within(10 * GREEN_SEC)
+        while (ran_on == NULL && green_yield() == 0)
+            continue;
+    assert_int_equal(blocked_errno, EDEADLK);
+    assert_ptr_equal(ran_on, green_hub_self());
+    event_free(ev);
+}
+
+struct counter {
+    struct message message;
+    green_hub *to;
+    int left;
+    atomic_int *done;
+};
+
+static void bounce(struct message *message)
+{
+    struct counter *c = CONTAINER(message, struct counter, message);
+    if (--c->left == 0) {
+        atomic_fetch_add(c->done, 1);
+        return;
+    }
+    green_hub *from = self_hub();
+    green_hub *to = c->to;
+    c->to = from;
+    hub_post(to, message);
+}
+
+/* 66: messages between hubs arrive, none is lost */
+static void test_messages(void **state)
+{
+    enum { N = 8, ROUNDS = 1000 };
+    static struct counter counters[N];
+    atomic_int done = 0;
+    (void)state;
+    green_hub *there = other_hub();
+    for (int i = 0; i < N; i++) {
+        counters[i] = (struct counter){{NULL, bounce}, green_hub_self(), ROUNDS, &done};
+        hub_post(there, &counters[i].message);
+    }
+    green_within(30 * GREEN_SEC)
+        while (done < N && green_sleep(GREEN_MS) == 0)
+            continue;
+    assert_int_equal(done, N);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spawn_elsewhere),
+        cmocka_unit_test(test_join_and_cancel_elsewhere),
+        cmocka_unit_test(test_both_ways_at_once),
+        cmocka_unit_test(test_hubs_end_with_their_threads),
+        cmocka_unit_test(test_event_base),
+        cmocka_unit_test(test_messages),
+    };
+    return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
+}

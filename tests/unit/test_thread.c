@@ -1,0 +1,285 @@
+/* test_thread.c - spawn, join, cancel (green/thread.h). Scenario numbers: shared SCENARIOS. */
+#include "unit.h"
+
+static char trace[256];
+
+static void note(const char *what)
+{
+    strncat(trace, what, sizeof trace - strlen(trace) - 1);
+}
+
+static int note_twice(void *name)
+{
+    note("1");
+    note(name);
+    if (green_yield() < 0)
+        return -1;
+    note("2");
+    note(name);
+    return 0;
+}
+
+/* 9, 10, 11 */
+static void test_order(void **state)
+{
+    (void)state;
+    trace[0] = '\0';
+    green_thread *a = green_spawn(note_twice, "A");
+    green_thread *b = green_spawn(note_twice, "B");
+    assert_string_equal(trace, "");
+    assert_int_equal(green_join(a, NULL), 0);
+    assert_int_equal(green_join(b, NULL), 0);
+    assert_string_equal(trace, "1A1B2A2B");
+}
+
+static int give(void *value)
+{
+    return (int)(intptr_t)value;
+}
+
+/* 14, 13 */
+static void test_result(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_thread *t = green_spawn(give, (void *)42);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 42);
+    t = green_spawn(give, (void *)7);
+    green_yield();
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 7);
+    assert_int_equal(green_detach(green_spawn(give, NULL)), 0);
+    t = green_spawn(give, NULL);
+    green_yield();
+    assert_int_equal(green_detach(t), 0);
+    green_yield();
+    assert_nothing_left(before);
+}
+
+static int mark(void *ran)
+{
+    *(bool *)ran = true;
+    return 0;
+}
+
+/* 17, 18 */
+static void test_cancel_unstarted(void **state)
+{
+    bool ran = false;
+    int result = 0;
+    (void)state;
+    green_thread *t = green_spawn(mark, &ran);
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, -1);
+    assert_false(ran);
+}
+
+static int sleep_then_errno(void *arg)
+{
+    (void)arg;
+    return green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
+}
+
+/* 19, 21, 23 */
+static void test_cancel_blocked(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_thread *t = green_spawn(sleep_then_errno, NULL);
+    green_yield();
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_cancel(t), 0);
+    green_yield();
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, ECANCELED);
+    assert_nothing_left(before);
+}
+
+static int yield_till_cancelled(void *turns)
+{
+    while (green_yield() == 0)
+        ++*(int *)turns;
+    return errno;
+}
+
+/* 24: the target is runnable, not parked; the request is not lost */
+static void test_cancel_runnable(void **state)
+{
+    int turns = 0, result = 0;
+    (void)state;
+    green_thread *t = green_spawn(yield_till_cancelled, &turns);
+    green_yield();
+    green_yield();
+    assert_int_equal(green_kill(t, &result), 0);
+    assert_int_equal(result, ECANCELED);
+    assert_true(turns >= 1);
+}
+
+static int refuse_to_die(void *arg)
+{
+    int *failures = arg;
+    for (int i = 0; i < 3; i++)
+        if (green_sleep(3600 * GREEN_SEC) < 0 && errno == ECANCELED)
+            ++*failures;
+    green_shield() {
+        if (green_sleep(GREEN_MS) < 0)
+            *failures = 100;
+    }
+    return 5;
+}
+
+/* 25, 22: level-triggered: every call fails until the thread returns; a shield lets it block */
+static void test_cancel_is_a_level(void **state)
+{
+    int failures = 0, result = 0;
+    (void)state;
+    green_thread *t = green_spawn(refuse_to_die, &failures);
+    green_yield();
+    green_cancel(t);
+    green_within(0)
+        assert_fails(green_join(t, &result), ETIMEDOUT);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(failures, 3);
+    assert_int_equal(result, 5);
+}
+
+static int cancel_self(void *arg)
+{
+    (void)arg;
+    green_cancel(green_self());
+    return green_yield() < 0 ? errno : 0;
+}
+
+/* 21: itself; joining oneself; joining twice at once; what is detached */
+static void test_odd_targets(void **state)
+{
+    int result = 0;
+    (void)state;
+    assert_int_equal(green_join(green_spawn(cancel_self, NULL), &result), 0);
+    assert_int_equal(result, ECANCELED);
+    assert_fails(green_join(green_self(), NULL), EDEADLK);
+    green_spawn_options options = {.detached = true};
+    green_thread *t = green_spawn_with(&options, give, NULL);
+    assert_fails(green_join(t, NULL), EINVAL);
+    green_yield();
+    errno = 0;
+    assert_null(green_spawn(NULL, NULL));
+    assert_int_equal(errno, EINVAL);
+    green_spawn_options huge = {.stack_size = (size_t)1 << 40};
+    assert_null(green_spawn_with(&huge, give, NULL));
+    assert_non_null(strstr(green_errmsg(), "stack size"));
+}
+
+static int join_other(void *other)
+{
+    return green_join(other, NULL) < 0 ? errno : 0;
+}
+
+static void test_second_joiner(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_thread *target = green_spawn(sleep_long, NULL);
+    green_thread *first = green_spawn(join_other, target);
+    green_yield();
+    assert_fails(green_join(target, NULL), EINVAL);
+    green_cancel(target);
+    assert_int_equal(green_join(first, &result), 0);
+    assert_int_equal(result, 0);
+}
+
+static int own_errno(void *arg)
+{
+    errno = (int)(intptr_t)arg;
+    for (int i = 0; i < 3; i++) {
+        green_yield();
+        if (errno != (int)(intptr_t)arg)
+            return -1;
+    }
+    return 0;
+}
+
+static void test_errno_is_kept(void **state)
+{
+    int a = 1, b = 1;
+    (void)state;
+    green_thread *s = green_spawn(own_errno, (void *)(intptr_t)EPIPE);
+    green_thread *t = green_spawn(own_errno, (void *)(intptr_t)ENOENT);
+    green_join(s, &a);
+    green_join(t, &b);
+    assert_int_equal(a, 0);
+    assert_int_equal(b, 0);
+}
+
+static int name_is(void *name)
+{
+    return strcmp(green_name(NULL), name);
+}
+
+static void test_names(void **state)
+{
+    int result = 1;
+    (void)state;
+    assert_string_equal(green_name(NULL), "main");
+    green_spawn_options options = {.name = "a name far too long"};
+    green_thread *t = green_spawn_with(&options, name_is, "a name far too");
+    assert_string_equal(green_name(t), "a name far too ");
+    assert_int_equal(green_set_name(t, "short"), 0);
+    assert_string_equal(green_name(t), "short");
+    green_kill(t, &result);
+}
+
+/* 38 in small (the million stands in tests/bench): memory and threads stay as they are */
+static void test_many_lives(void **state)
+{
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < 20000; i++)
+        assert_int_equal(green_join(green_spawn(give, NULL), NULL), 0);
+    assert_nothing_left(before);
+    assert_true(stats_now().stacks <= before.stacks + 1);
+}
+
+static int spawn_deeper(void *depth)
+{
+    int result = 0;
+    if (depth == NULL)
+        return 0;
+    green_thread *t = green_spawn(spawn_deeper, (void *)((intptr_t)depth - 1));
+    return t == NULL || green_join(t, &result) < 0 ? -1 : result + 1;
+}
+
+/* 39 */
+static void test_deep_chain(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_int_equal(green_join(green_spawn(spawn_deeper, (void *)5000), &result), 0);
+    assert_int_equal(result, 5000);
+    assert_nothing_left(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_result),
+        cmocka_unit_test(test_cancel_unstarted),
+        cmocka_unit_test(test_cancel_blocked),
+        cmocka_unit_test(test_cancel_runnable),
+        cmocka_unit_test(test_cancel_is_a_level),
+        cmocka_unit_test(test_odd_targets),
+        cmocka_unit_test(test_second_joiner),
+        cmocka_unit_test(test_errno_is_kept),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_many_lives),
+        cmocka_unit_test(test_deep_chain),
+    };
+    return cmocka_run_group_tests_name("thread", tests, NULL, NULL);
+}

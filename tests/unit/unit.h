@@ -1,0 +1,51 @@
+/* unit.h - what the unit tests share. cmocka's assertions leave by longjmp: use them on the main
+ * green thread only; functions run by other threads report through their results. */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <green/deadline.h>
+#include <green/group.h>
+#include <green/hub.h>
+#include <green/thread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* A call fails with this errno. */
+#define assert_fails(call, err)       \
+    do {                              \
+        errno = 0;                    \
+        assert_int_equal(call, -1);   \
+        assert_int_equal(errno, err); \
+    } while (0)
+
+/* What must be as before when a test ends: scenarios 4 and 8. */
+static inline green_hub_stats stats_now(void)
+{
+    green_hub_stats s;
+    assert_int_equal(green_hub_stats_get(&s), 0);
+    return s;
+}
+
+#define assert_nothing_left(before)                         \
+    do {                                                    \
+        green_hub_stats after_ = stats_now();               \
+        assert_int_equal(after_.threads, (before).threads); \
+        assert_int_equal(after_.watches, (before).watches); \
+        assert_int_equal(after_.timers, (before).timers);   \
+    } while (0)
+
+static inline int sleep_long(void *arg)
+{
+    (void)arg;
+    return green_sleep(3600 * GREEN_SEC);
+}
