@@ -15,64 +15,27 @@
 
 static ssize_t socket_read(green_conn *c, void *buf, size_t n)
 {
-    return returned(green_io_recvfrom(c->fd, buf, n, 0, NULL, NULL, IO_BLOCK));
-}
-
-/* Grows when the descriptor is closed: then the number may already be another file's. */
-static inline uint32_t generation_of(int fd)
-{
-    struct green_hub *hub = hub_here();
-    struct fd *slot = hub != NULL ? fd_slot(hub, fd) : NULL;
-    return slot != NULL ? slot->generation : 0;
-}
-
-/* A send moves everything, unless something ends it half-way: then the next one tells what. */
-static inline ssize_t send_all(int fd, const void *buf, size_t n)
-{
-    uint32_t generation = generation_of(fd);
-    size_t done = 0;
-    do {
-        long r = green_io_sendto(fd, (const char *)buf + done, n - done, MSG_NOSIGNAL, NULL, 0,
-                                 IO_BLOCK);
-        if (UNLIKELY(r < 0))
-            return returned(r);
-        done += (size_t)r;
-        if (LIKELY(done == n))
-            return (ssize_t)n;
-    } while (generation_of(fd) == generation);
-    return returned(-EBADF);
+    return returned(green_io_receive(c->fd, buf, n));
 }
 
 static ssize_t socket_write(green_conn *c, const void *buf, size_t n)
 {
-    return send_all(c->fd, buf, n);
+    return returned(green_io_send(c->fd, buf, n));
 }
 
 static ssize_t socket_writev(green_conn *c, const struct iovec *parts, int count)
 {
-    int fd = c->fd;
-    uint32_t generation = generation_of(fd);
     ssize_t sum = 0;
-    while (count > 0) {
+    for (int done = 0; done < count; done += IOV_MAX) {
+        int some = count - done < IOV_MAX ? count - done : IOV_MAX;
         struct msghdr msg = {
-            .msg_iov = (struct iovec *)(uintptr_t)parts, /* sendmsg only reads it */
-            .msg_iovlen = count < IOV_MAX ? (size_t)count : IOV_MAX,
+            .msg_iov = (struct iovec *)(uintptr_t)(parts + done), /* sendmsg only reads it */
+            .msg_iovlen = (size_t)some,
         };
-        long r = green_io_sendmsg(fd, &msg, MSG_NOSIGNAL, IO_BLOCK);
+        long r = green_io_sendmsg(c->fd, &msg, MSG_NOSIGNAL, IO_ALL);
         if (r < 0)
             return returned(r);
         sum += r;
-        for (; count > 0 && (size_t)r >= parts->iov_len; parts++, count--)
-            r -= (long)parts->iov_len;
-        if (count > 0 && generation_of(fd) != generation)
-            return returned(-EBADF);
-        if (r > 0) { /* the middle of a part: finish it */
-            const char *rest = (const char *)parts->iov_base + r;
-            if (send_all(fd, rest, parts->iov_len - (size_t)r) < 0)
-                return -1;
-            sum += (ssize_t)parts->iov_len - r;
-            parts++, count--;
-        }
     }
     return sum;
 }

@@ -19,8 +19,8 @@
  *
  * Sockets are never switched to O_NONBLOCK: descriptions may belong to the program. */
 #pragma once
-#include "hub.h"
 #include "hub_event.h"
+#include "hub_switch.h"
 #include "wait.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -118,7 +118,7 @@ static inline int fd_wait(struct green_hub *hub, struct fd *slot, int fd, enum f
     if (UNLIKELY(!slot->watched))
         return fd_wait_unwatched(hub, slot, fd, d);
     uint32_t generation = slot->generation;
-    int err = park(hub, &slot->owner[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
+    int err = park_here(hub, &slot->owner[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
     return UNLIKELY(generation != slot->generation) ? -EBADF : err;
 }
 

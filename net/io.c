@@ -78,7 +78,7 @@ static inline __attribute__((always_inline)) long run(int fd, enum fd_direction 
         fd_done(s, d, generation);
     else
         hub_spend(hub);
-    return UNLIKELY(r < 0 && op.done > 0) ? (long)op.done : r;
+    return UNLIKELY(r < 0 && op.done > 0 && (how & IO_ALL) == 0) ? (long)op.done : r;
 }
 
 /* ---- what the drained rule (fd.h) learns from a result ---- */
@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) long run(int fd, enum fd_direction 
 static inline void note_read(struct op *op, long got, size_t wanted, int flags)
 {
     struct fd *s = op->slot;
-    bool drained = got > 0 && (size_t)got < wanted && flags == 0 && op->how == IO_BLOCK &&
+    bool drained = got > 0 && (size_t)got < wanted && flags == 0 && (op->how & IO_HONOUR) == 0 &&
                    s->kind == FD_TCP && s->watched && !s->closed;
     s->level[FD_READ] = drained ? FD_SHORT : FD_MAYBE;
 }
@@ -107,7 +107,7 @@ struct recv_call {
     socklen_t *fromlen;
 };
 
-static inline long recv_attempt(struct op *op, void *call)
+static inline __attribute__((always_inline)) long recv_attempt(struct op *op, void *call)
 {
     struct recv_call *c = call;
     long r = SYS6(SYS_recvfrom, op->fd, c->buf + op->done, c->len - op->done,
@@ -130,6 +130,12 @@ __attribute__((hot)) long green_io_recvfrom(int fd, void *buf, size_t len, int f
     return run(fd, FD_READ, how, recv_attempt, &call);
 }
 
+__attribute__((hot)) long green_io_receive(int fd, void *buf, size_t len)
+{
+    struct recv_call call = {buf, len, 0, NULL, NULL};
+    return run(fd, FD_READ, IO_BLOCK, recv_attempt, &call);
+}
+
 struct send_call {
     const char *buf;
     size_t len;
@@ -138,7 +144,7 @@ struct send_call {
     socklen_t tolen;
 };
 
-static inline long send_attempt(struct op *op, void *call)
+static inline __attribute__((always_inline)) long send_attempt(struct op *op, void *call)
 {
     struct send_call *c = call;
     for (;;) {
@@ -162,6 +168,12 @@ __attribute__((hot)) long green_io_sendto(int fd, const void *buf, size_t len, i
     if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
         return SYS6(SYS_sendto, fd, buf, len, flags, to, tolen);
     return run(fd, FD_WRITE, how, send_attempt, &call);
+}
+
+__attribute__((hot)) long green_io_send(int fd, const void *buf, size_t len)
+{
+    struct send_call call = {buf, len, MSG_NOSIGNAL, NULL, 0};
+    return run(fd, FD_WRITE, IO_ALL, send_attempt, &call);
 }
 
 /* ---- vectors: sockets by messages, the rest by preadv2 and pwritev2 ---- */
@@ -389,7 +401,7 @@ static long accept_attempt(struct op *op, void *call)
     long r;
     do
         r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
-    while (r == -ECONNABORTED && op->how == IO_BLOCK); /* gone already: nobody's concern */
+    while (r == -ECONNABORTED && (op->how & IO_HONOUR) == 0); /* gone already: nobody's concern */
     if (r >= 0)
         fd_fresh(self_hub(), (int)r, fd_kind(op->slot, op->fd));
     return r;

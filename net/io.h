@@ -5,7 +5,8 @@
  * twins (twin.c), connections (conn.c) and the emulated calls (monkey/).
  *
  * `how`: IO_HONOUR lets O_NONBLOCK on the description mean what it means to the kernel (-EAGAIN);
- * without it the call blocks all the same, as the twins promise. MSG_DONTWAIT always counts. */
+ * without it the call blocks all the same, as the twins promise. MSG_DONTWAIT always counts.
+ * IO_ALL: a call that ends half-way is a failure, not a part (a connection's write). */
 #pragma once
 #include "compiler.h"
 #include <poll.h>
@@ -15,12 +16,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-enum { IO_BLOCK = 0, IO_HONOUR = 1 };
+enum { IO_BLOCK = 0, IO_HONOUR = 1, IO_ALL = 2 };
 
 ENGINE_API long green_io_read(int fd, void *buf, size_t len, int how);
 ENGINE_API long green_io_write(int fd, const void *buf, size_t len, int how);
 ENGINE_API long green_io_readv(int fd, const struct iovec *iov, int count, int how);
 ENGINE_API long green_io_writev(int fd, const struct iovec *iov, int count, int how);
+/* A stream's own: recv without flags; send of everything without SIGPIPE (IO_ALL). */
+ENGINE_API long green_io_receive(int fd, void *buf, size_t len);
+ENGINE_API long green_io_send(int fd, const void *buf, size_t len);
 /* recv and send are these with NULL addresses. */
 ENGINE_API long green_io_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                                   socklen_t *fromlen, int how);

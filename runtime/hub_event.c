@@ -130,10 +130,11 @@ int hub_events_open(struct green_hub *hub)
     hub->base = base_new();
     if (hub->base == NULL)
         return -ENOMEM;
-    int fd = hub->alarm_fd = (int)SYS2(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+    int fd = (int)SYS2(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+    fd = hub->alarm_fd = self_fd(fd);
     if (fd < 0)
         return fd;
-    fd = hub->bell_fd = (int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    fd = hub->bell_fd = self_fd((int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (fd < 0)
         return fd;
     int err = add_event(hub, &e->alarm, hub->alarm_fd, on_alarm, &e->alarm_added);

@@ -1,7 +1,8 @@
 /* hub_switch.h - giving the CPU to the next thread. Inline, so that the compiler saves only what is
- * live at the few places that switch: wait.c, hub.c, thread.c. */
+ * live at the few places that switch, and parking is as cheap as it can be where it is hot. */
 #pragma once
 #include "self.h"
+#include <errno.h>
 
 static inline void prefetch_thread(const struct green_thread *thread)
 {
@@ -39,4 +40,38 @@ static inline __attribute__((always_inline)) void hub_switch(struct green_hub *h
     context_switch(&from->context, &to->context);
     san_arrive(&from->fiber);
     self_arrive(hub, kept);
+}
+
+static inline __attribute__((always_inline)) void wait_enqueue(struct wait_queue *queue,
+                                                               struct waiter *w, enum wait_end end)
+{
+    w->queue = queue;
+    w->next = end == WAIT_FRONT ? queue->head : NULL;
+    w->prev = end == WAIT_FRONT ? NULL : queue->tail;
+    *(w->prev != NULL ? &w->prev->next : &queue->head) = w;
+    *(w->next != NULL ? &w->next->prev : &queue->tail) = w;
+}
+
+/* park (wait.h), inline. */
+static inline __attribute__((always_inline)) int park_here(struct green_hub *hub,
+                                                           struct wait_queue *queue,
+                                                           enum wait_end end, int64_t until,
+                                                           const char *why, long object)
+{
+    struct green_thread *t = hub->current;
+    int err = 0;
+    if (UNLIKELY((t->refused & REFUSED_CANCELLED) != 0 || t->deadline <= hub->now ||
+                 t == &hub->loop) &&
+        (err = park_refused(hub)) < 0)
+        return err;
+    t->until = until < t->deadline ? until : t->deadline;
+    if (UNLIKELY(t->until < t->timer_at))
+        heap_arm(&hub->timers, t, t->until);
+    if (LIKELY(queue != NULL))
+        wait_enqueue(queue, &t->waiter, end);
+    t->why = why;
+    t->object = object;
+    t->state = THREAD_PARKED;
+    hub_switch(hub, false);
+    return LIKELY(t->waiter.outcome == 0) ? 0 : park_failed(t);
 }

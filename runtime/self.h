@@ -37,6 +37,12 @@ static inline void self_arrive(struct green_hub *hub, int errno_kept)
 {
     *hub->errno_at = errno_kept;
 }
+
+/* A descriptor that the hub has opened for itself (or a negative errno): where it is to stand. */
+static inline int self_fd(int fd)
+{
+    return fd;
+}
 #endif
 
 static inline struct green_hub *hub_here(void)

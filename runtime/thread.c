@@ -328,8 +328,6 @@ GREEN_API int green_yield(void)
     int err = park_refused(hub);
     if (err < 0)
         return (int)returned(err);
-    if (hub->current == &hub->loop)
-        return (int)returned(-EDEADLK);
     hub_yield(hub);
     return (int)returned(park_refused(hub));
 }

@@ -2,15 +2,6 @@
 #include "hub_switch.h"
 #include <errno.h>
 
-static inline void enqueue(struct wait_queue *queue, struct waiter *w, enum wait_end end)
-{
-    w->queue = queue;
-    w->next = end == WAIT_FRONT ? queue->head : NULL;
-    w->prev = end == WAIT_FRONT ? NULL : queue->tail;
-    *(w->prev != NULL ? &w->prev->next : &queue->head) = w;
-    *(w->next != NULL ? &w->next->prev : &queue->tail) = w;
-}
-
 static inline void dequeue(struct waiter *w)
 {
     struct wait_queue *queue = w->queue;
@@ -35,6 +26,8 @@ static int deadline_passed(struct green_thread *t)
 int park_refused(struct green_hub *hub)
 {
     struct green_thread *t = hub->current;
+    if (UNLIKELY(t == &hub->loop))
+        return -EDEADLK;
     if (UNLIKELY(t->refused & REFUSED_CANCELLED))
         return -ECANCELED;
     if (UNLIKELY(t->deadline <= hub->now))
@@ -42,27 +35,16 @@ int park_refused(struct green_hub *hub)
     return 0;
 }
 
-__attribute__((hot)) int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end,
-                              int64_t until, const char *why, long object)
+int park_failed(struct green_thread *t)
 {
-    struct green_thread *t = hub->current;
-    if (UNLIKELY(t == &hub->loop))
-        return -EDEADLK;
-    int err = park_refused(hub);
-    if (UNLIKELY(err < 0))
-        return err;
-    t->until = until < t->deadline ? until : t->deadline;
-    if (UNLIKELY(t->until < t->timer_at))
-        heap_arm(&hub->timers, t, t->until);
-    if (LIKELY(queue != NULL))
-        enqueue(queue, &t->waiter, end);
-    t->why = why;
-    t->object = object;
-    t->state = THREAD_PARKED;
-    hub_switch(hub, false);
-    if (UNLIKELY(t->waiter.outcome == -ETIMEDOUT) && t->until == t->deadline)
-        return deadline_passed(t);
-    return t->waiter.outcome;
+    int outcome = t->waiter.outcome;
+    return outcome == -ETIMEDOUT && t->until == t->deadline ? deadline_passed(t) : outcome;
+}
+
+int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
+         const char *why, long object)
+{
+    return park_here(hub, queue, end, until, why, object);
 }
 
 __attribute__((hot)) void wake(struct green_thread *t, int outcome)

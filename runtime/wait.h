@@ -36,8 +36,12 @@ enum wait_end { WAIT_BACK, WAIT_FRONT };
 int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
          const char *why, long object);
 
-/* Would park fail at once? 0, or the negative errno: cancelled, past the deadline. */
+/* Would park fail at once? 0, or the negative errno: on the hub's stack, cancelled, past the
+ * deadline. */
 int park_refused(struct green_hub *hub);
+
+/* Why a parked thread was woken, when it was not for what it waited for. */
+int park_failed(struct green_thread *thread);
 
 /* Take a parked thread out of its queue and make it ready. */
 void wake(struct green_thread *thread, int outcome);
