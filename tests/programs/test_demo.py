@@ -1,0 +1,22 @@
+"""examples/demo, the first thing that a newcomer runs: it must work and show all it promises."""
+
+import re
+
+import harness
+
+
+class Demo(harness.Case):
+    def test_it_shows_the_three_doors(self):
+        env = {"GREEN_BUILD": str(harness.BUILD)}
+        done = harness.run([harness.ROOT / "examples" / "demo", 200], env=env, bound=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("200 clients, 60000 messages", done.stdout)
+        self.assertEqual(len(re.findall("^   200 .* https:", done.stdout, re.M)), 3)
+        native, green = [line.split() for line in done.stdout.splitlines()[-2:]]
+        self.assertEqual((native[0], green[:2]), ("threads_echo", ["green", "threads_echo"]))
+        self.assertGreater(int(native[1]), 100, "OS threads of the native program")
+        self.assertEqual(int(green[2]), 1, "OS threads of the greened program")
+
+
+if __name__ == "__main__":
+    harness.main()
