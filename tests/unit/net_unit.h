@@ -1,0 +1,77 @@
+/* net_unit.h - what the unit tests of net/ share beyond unit.h. */
+#pragma once
+#include "unit.h"
+#include <dirent.h>
+#include <green/conn.h>
+#include <green/offload.h>
+#include <netdb.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static inline int count_entries(const char *directory)
+{
+    int n = 0;
+    DIR *d = opendir(directory);
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+static inline int fds_open(void)
+{
+    return count_entries("/proc/self/fd");
+}
+
+static inline int os_threads(void)
+{
+    return count_entries("/proc/self/task");
+}
+
+/* Let others run until it is so; give up after a minute. */
+#define wait_for(condition)                          \
+    do {                                             \
+        int64_t end_ = green_now() + 60 * GREEN_SEC; \
+        while (!(condition)) {                       \
+            assert_true(green_now() < end_);         \
+            green_sleep(GREEN_MS);                   \
+        }                                            \
+    } while (0)
+
+/* A failed constructor: NULL, this errno, and a sentence with this in it. */
+#define assert_none(call, err, says)                     \
+    do {                                                 \
+        errno = 0;                                       \
+        assert_null(call);                               \
+        assert_int_equal(errno, err);                    \
+        assert_non_null(strstr(green_errmsg(), (says))); \
+    } while (0)
+
+/* Both ends of a connection of this network ("tcp", or a unix socket's path). */
+struct ends {
+    green_conn *a; /* dialled */
+    green_conn *b; /* accepted */
+};
+
+static inline struct ends connected(const char *network, const char *at)
+{
+    struct ends e;
+    char address[128];
+    green_listener *l = green_listen(network, at);
+    assert_non_null(l);
+    assert_int_equal(green_listener_address(l, address, sizeof address), 0);
+    e.a = green_dial(network, address);
+    assert_non_null(e.a);
+    e.b = green_listener_accept(l);
+    assert_non_null(e.b);
+    assert_int_equal(green_listener_close(l), 0);
+    return e;
+}
+
+static inline void disconnect(struct ends e)
+{
+    assert_int_equal(green_conn_close(e.a), 0);
+    assert_int_equal(green_conn_close(e.b), 0);
+}

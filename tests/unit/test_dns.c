@@ -1,0 +1,322 @@
+/* Look-ups: same answers as libc (143, 144), deadlines and cancellation (145), side by side (146).
+ * Slow name servers are played by a lane whose OS threads are all busy. */
+#include "net_unit.h"
+#include "offload.h"
+#include <arpa/inet.h>
+#include <green/dns.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+/* ---- a network of our own, where what /etc/hosts does not know is refused at once ---- */
+
+static bool replace(const char *target, const char *text)
+{
+    char path[] = "/tmp/green-dns-XXXXXX";
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return false;
+    bool done = write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, 0644) == 0 &&
+                mount(path, target, NULL, MS_BIND, NULL) == 0;
+    close(fd);
+    unlink(path);
+    return done;
+}
+
+static bool isolate(void)
+{
+    if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 &&
+        unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) < 0)
+        return false;
+    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           replace("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n") &&
+           replace("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n10.9.9.9 multi alias\n"
+                                 "10.9.9.8 multi\nfd00::9 multi\n");
+}
+
+static bool isolated;
+
+/* ---- the same answers ---- */
+
+static void assert_same(const struct addrinfo *a, const struct addrinfo *b)
+{
+    for (; a != NULL && b != NULL; a = a->ai_next, b = b->ai_next) {
+        assert_int_equal(a->ai_flags, b->ai_flags);
+        assert_int_equal(a->ai_family, b->ai_family);
+        assert_int_equal(a->ai_socktype, b->ai_socktype);
+        assert_int_equal(a->ai_protocol, b->ai_protocol);
+        assert_int_equal(a->ai_addrlen, b->ai_addrlen);
+        assert_memory_equal(a->ai_addr, b->ai_addr, a->ai_addrlen);
+        assert_int_equal(a->ai_canonname != NULL, b->ai_canonname != NULL);
+        if (a->ai_canonname != NULL)
+            assert_string_equal(a->ai_canonname, b->ai_canonname);
+    }
+    assert_true(a == NULL && b == NULL);
+}
+
+static void compare(const char *node, const char *service, const struct addrinfo *hints)
+{
+    struct addrinfo *ours = NULL;
+    struct addrinfo *libcs = NULL;
+    int expected = getaddrinfo(node, service, hints, &libcs);
+    assert_int_equal(green_getaddrinfo(node, service, hints, &ours), expected);
+    if (expected != 0)
+        return;
+    assert_same(ours, libcs);
+    freeaddrinfo(libcs);
+    green_freeaddrinfo(ours);
+}
+
+static void same_as_libc(void **state)
+{
+    (void)state;
+    static const char *const nodes[] = {
+        NULL,           "127.0.0.1",  "127.1",           "0x7f.1",
+        "::1",          "fe80::1%lo", "255.255.255.255", "0.0.0.0",
+        "::", /* what follows may ask name servers */
+        "localhost",    "LOCALHOST",  "multi",           "alias",
+        "no.such.host", "1.2.3.4.",   "256.1.1.1",       "",
+        ":::",          "127.0.0.1 ", "a-name.\x01",     "-",
+    };
+    size_t count = isolated ? COUNT(nodes) : 9;
+    static const char *const services[] = {NULL,    "80", "http", "domain", "no-such-service",
+                                           "65536", "",   "-1"};
+    static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6, AF_UNIX};
+    static const int flags[] = {
+        0,
+        AI_PASSIVE,
+        AI_NUMERICHOST,
+        AI_NUMERICSERV,
+        AI_CANONNAME,
+        AI_ADDRCONFIG,
+        AI_V4MAPPED | AI_ALL,
+        0x40000000,
+    };
+    static const int types[] = {0, SOCK_STREAM, SOCK_DGRAM};
+    for (size_t n = 0; n < count; n++)
+        for (size_t s = 0; s < COUNT(services); s++) {
+            compare(nodes[n], services[s], NULL);
+            for (size_t f = 0; f < COUNT(families); f++)
+                for (size_t g = 0; g < COUNT(flags); g++)
+                    for (size_t t = 0; t < COUNT(types); t++) {
+                        struct addrinfo hints = {.ai_family = families[f],
+                                                 .ai_flags = flags[g],
+                                                 .ai_socktype = types[t]};
+                        compare(nodes[n], services[s], &hints);
+                    }
+        }
+}
+
+static void numeric_needs_no_pool(void **state)
+{
+    (void)state;
+    struct addrinfo *list;
+    green_within(0) { /* what would wait fails */
+        assert_int_equal(green_getaddrinfo("127.0.0.1", "80", NULL, &list), 0);
+        green_freeaddrinfo(list);
+        assert_int_equal(green_getaddrinfo("localhost", "80", NULL, &list), EAI_SYSTEM);
+    }
+    green_freeaddrinfo(NULL);
+}
+
+static void names_of_addresses(void **state)
+{
+    (void)state;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(80)};
+    inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
+    static const int flags[] = {
+        0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NUMERICHOST | NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM};
+    static const socklen_t sizes[] = {0, 2, 64, 2000};
+    for (size_t f = 0; f < COUNT(flags); f++)
+        for (size_t s = 0; s < COUNT(sizes); s++) {
+            char host[2][2000] = {"", ""};
+            char service[2][2000] = {"", ""};
+            struct sockaddr *at = (struct sockaddr *)&a;
+            int expected =
+                getnameinfo(at, sizeof a, host[0], sizes[s], service[0], sizes[s], flags[f]);
+            assert_int_equal(
+                green_getnameinfo(at, sizeof a, host[1], sizes[s], service[1], sizes[s], flags[f]),
+                expected);
+            if (expected == 0) {
+                assert_string_equal(host[0], host[1]);
+                assert_string_equal(service[0], service[1]);
+            }
+        }
+    assert_int_equal(green_getnameinfo((struct sockaddr *)&a, 2, NULL, 0, NULL, 0, 0),
+                     getnameinfo((struct sockaddr *)&a, 2, NULL, 0, NULL, 0, 0));
+}
+
+/* ---- slow name servers ---- */
+
+static int gate[2];
+static atomic_int inside;
+static atomic_int freed;
+
+static void hold(struct offload_job *job)
+{
+    char c;
+    (void)job;
+    atomic_fetch_add(&inside, 1);
+    while (read(gate[0], &c, 1) != 1)
+        continue;
+    atomic_fetch_sub(&inside, 1);
+}
+
+static void hold_free(struct offload_job *job)
+{
+    free(job);
+    atomic_fetch_add(&freed, 1);
+}
+
+static void occupy(int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct offload_job *job = calloc(1, sizeof *job);
+        offload_init(job, hold, hold_free);
+        assert_int_equal(offload_start(&offload_dns, job), 0);
+        offload_drop(job);
+    }
+    wait_for(atomic_load(&inside) == count);
+}
+
+static void let_go(int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(write(gate[1], "x", 1), 1);
+    wait_for(atomic_load(&inside) == 0);
+}
+
+/* Make all OS threads of the lane busy, and allow no more. */
+static int fill(void)
+{
+    int count = offload_dns.threads > 0 ? offload_dns.threads : 1;
+    offload_dns.limit = count;
+    occupy(count);
+    return count;
+}
+
+static void two_hundred_side_by_side(void **state)
+{
+    (void)state;
+    assert_true(offload_dns.limit >= 200);
+    atomic_store(&freed, 0);
+    occupy(200);
+    struct addrinfo *list = NULL;
+    assert_int_equal(green_getaddrinfo("localhost", NULL, NULL, &list), 0);
+    green_freeaddrinfo(list);
+    let_go(200);
+    wait_for(atomic_load(&freed) == 200);
+}
+
+static int look_up(void *arg)
+{
+    struct addrinfo *list = NULL;
+    int code = green_getaddrinfo(arg, "80", NULL, &list);
+    if (code == 0) {
+        code = list->ai_addrlen > 0 ? 1 : 0;
+        green_freeaddrinfo(list);
+    } else if (code == EAI_SYSTEM) {
+        code = -errno;
+    }
+    return code;
+}
+
+static int name_it(void *arg)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    char host[100];
+    (void)arg;
+    int code = green_getnameinfo((struct sockaddr *)&a, sizeof a, host, sizeof host, NULL, 0, 0);
+    return code == EAI_SYSTEM ? -errno : code;
+}
+
+static char localhost[] = "localhost";
+static char other[] = "LOCALHOST";
+
+static void deadline_and_cancellation(void **state)
+{
+    (void)state;
+    int result = 0;
+    int limit = offload_dns.limit;
+    int busy = fill();
+    green_within(20 * GREEN_MS)
+        assert_int_equal(look_up(localhost), -ETIMEDOUT);
+    assert_true(green_expired());
+    green_within(0)
+        assert_int_equal(look_up(localhost), -ETIMEDOUT);
+    green_within(20 * GREEN_MS)
+        assert_int_equal(name_it(NULL), -ETIMEDOUT);
+    green_within(20 * GREEN_MS)
+        assert_none(green_dial("tcp", "localhost:80"), ETIMEDOUT, "localhost");
+    green_thread *t = green_spawn(look_up, localhost);
+    green_yield();
+    assert_int_equal(green_kill(t, &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    let_go(busy);
+    /* What was given up has come to nothing, and the lane goes on. */
+    assert_int_equal(look_up(localhost), 1);
+    wait_for(offload_dns.queued == 0);
+    offload_dns.limit = limit;
+}
+
+/* Those who ask the same have one look-up; one that leaves takes nothing from the others. */
+static void equal_lookups_are_one(void **state)
+{
+    (void)state;
+    green_thread *t[20];
+    int result = 0;
+    int limit = offload_dns.limit;
+    int busy = fill();
+    for (int i = 0; i < 20; i++)
+        t[i] = green_spawn(look_up, i < 19 ? localhost : other);
+    wait_for(offload_dns.queued == 2);
+    assert_int_equal(green_kill(t[0], &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    let_go(busy);
+    for (int i = 1; i < 19; i++) {
+        assert_int_equal(green_join(t[i], &result), 0);
+        assert_int_equal(result, 1);
+    }
+    assert_int_equal(green_join(t[19], NULL), 0);
+    offload_dns.limit = limit;
+}
+
+static void threads_and_fds_as_before(void **state)
+{
+    const int *before = *state;
+    wait_for(offload_dns.threads == 0);
+    wait_for(os_threads() == before[0]);
+    assert_int_equal(fds_open(), before[1]);
+}
+
+static int open_pipe(void **state)
+{
+    static int before[2];
+    struct addrinfo *list = NULL;
+    isolated = isolate(); /* needs to be the only OS thread */
+    if (!isolated)
+        print_message("# names are not compared: no network namespaces here\n");
+    int rc = pipe(gate);
+    green_self();
+    if (getaddrinfo("localhost", NULL, NULL, &list) == 0) /* libc loads its modules */
+        freeaddrinfo(list);
+    before[0] = os_threads();
+    before[1] = fds_open();
+    *state = before;
+    return rc;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_as_libc),
+        cmocka_unit_test(numeric_needs_no_pool),
+        cmocka_unit_test(names_of_addresses),
+        cmocka_unit_test(two_hundred_side_by_side),
+        cmocka_unit_test(deadline_and_cancellation),
+        cmocka_unit_test(equal_lookups_are_one),
+        cmocka_unit_test(threads_and_fds_as_before),
+    };
+    return cmocka_run_group_tests(tests, open_pipe, NULL);
+}
