@@ -1,0 +1,287 @@
+/* Servers: a thread a connection, isolation, limits, ends, several hubs. Scenario 131. */
+#include "net_unit.h"
+#include <green/serve.h>
+#include <stdatomic.h>
+
+/* A server on a thread of its own, and what its handlers see. */
+struct server {
+    green_serve_options options;
+    green_handler *handler;
+    const char *network;
+    const char *at;
+    green_thread *thread;
+    char address[128];
+    int error;            /* errno when green_serve returned */
+    atomic_int begun;     /* handlers */
+    atomic_int over;      /* of these */
+    atomic_int inside;    /* now */
+    atomic_int most;      /* at once */
+    atomic_int elsewhere; /* begun on another hub than the server's */
+    green_hub *home;
+};
+
+static void listening(const char *address, void *arg)
+{
+    struct server *s = arg;
+    snprintf(s->address, sizeof s->address, "%s", address);
+}
+
+static int serve(void *arg)
+{
+    struct server *s = arg;
+    s->home = green_hub_self();
+    int rc = green_serve_with(&s->options, s->network, s->at, s->handler, s);
+    s->error = errno;
+    return rc;
+}
+
+static void begin(struct server *s, green_handler *handler)
+{
+    s->handler = handler;
+    s->options.on_listen = listening;
+    if (s->network == NULL) {
+        s->network = "tcp";
+        s->at = "127.0.0.1:0";
+    }
+    s->thread = green_spawn(serve, s);
+    wait_for(s->address[0] != '\0');
+}
+
+static void end(struct server *s)
+{
+    int result = 0;
+    assert_int_equal(green_kill(s->thread, &result), 0);
+    assert_int_equal(result, -1);
+    assert_int_equal(s->error, ECANCELED);
+    assert_int_equal(atomic_load(&s->begun), atomic_load(&s->over));
+}
+
+static int echo(green_conn *c, void *arg)
+{
+    struct server *s = arg;
+    char buf[512];
+    ssize_t n;
+    atomic_fetch_add(&s->begun, 1);
+    if (green_hub_self() != s->home)
+        atomic_fetch_add(&s->elsewhere, 1);
+    int now = atomic_fetch_add(&s->inside, 1) + 1;
+    if (now > atomic_load(&s->most))
+        atomic_store(&s->most, now);
+    while ((n = green_conn_read(c, buf, sizeof buf)) > 0)
+        if (green_conn_write(c, buf, (size_t)n) < 0)
+            break;
+    atomic_fetch_sub(&s->inside, 1);
+    atomic_fetch_add(&s->over, 1);
+    return n < 0 ? -1 : 0;
+}
+
+static green_conn *dial(struct server *s)
+{
+    green_conn *c = green_dial(s->network, s->address);
+    if (c == NULL)
+        fail_msg("%s", green_errmsg());
+    return c;
+}
+
+static void check_echo(green_conn *c)
+{
+    char got[5];
+    assert_int_equal(green_conn_write(c, "hello", 5), 5);
+    assert_int_equal(green_conn_read_full(c, got, 5), 5);
+    assert_memory_equal(got, "hello", 5);
+}
+
+static void many_connections(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    struct server s = {0};
+    green_conn *c[MANY];
+    begin(&s, echo);
+    for (int i = 0; i < MANY; i++)
+        c[i] = dial(&s);
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < MANY; i++)
+            check_echo(c[i]);
+    assert_int_equal(atomic_load(&s.inside), MANY);
+    for (int i = 0; i < MANY / 2; i++)
+        assert_int_equal(green_conn_close(c[i]), 0);
+    wait_for(atomic_load(&s.inside) == MANY / 2);
+    end(&s); /* with connections open: their handlers are cancelled */
+    for (int i = MANY / 2; i < MANY; i++) {
+        char byte;
+        assert_int_equal(green_conn_read(c[i], &byte, 1), 0);
+        assert_int_equal(green_conn_close(c[i]), 0);
+    }
+}
+
+static void unix_socket(void **state)
+{
+    (void)state;
+    struct server s = {.network = "unix", .at = "@green-test-serve", .options.hubs = 2};
+    begin(&s, echo);
+    green_conn *c = dial(&s);
+    check_echo(c);
+    assert_int_equal(green_conn_close(c), 0);
+    wait_for(atomic_load(&s.over) == 1);
+    end(&s);
+    assert_int_equal(atomic_load(&s.elsewhere), 0);
+}
+
+static int misbehave(green_conn *c, void *arg)
+{
+    struct server *s = arg;
+    atomic_fetch_add(&s->begun, 1);
+    char what = '?';
+    if (green_conn_read(c, &what, 1) == 1 && what == 'c')
+        green_conn_close(c);
+    if (what == 'k')
+        green_cancel(green_self());
+    atomic_fetch_add(&s->over, 1);
+    errno = EIO;
+    return -1;
+}
+
+/* A handler that fails, cancels itself or closes the connection harms nobody else. */
+static void handlers_are_isolated(void **state)
+{
+    (void)state;
+    struct server s = {0};
+    char byte;
+    begin(&s, misbehave);
+    green_conn *steady = dial(&s);
+    for (int i = 0; i < 3; i++) {
+        green_conn *c = dial(&s);
+        assert_int_equal(green_conn_write(c, &"fck"[i], 1), 1);
+        assert_int_equal(green_conn_read(c, &byte, 1), 0);
+        assert_int_equal(green_conn_close(c), 0);
+    }
+    wait_for(atomic_load(&s.over) == 3 && atomic_load(&s.begun) == 4);
+    green_conn_write(steady, "f", 1);
+    assert_int_equal(green_conn_read(steady, &byte, 1), 0);
+    assert_int_equal(green_conn_close(steady), 0);
+    end(&s);
+}
+
+static void most_connections(void **state)
+{
+    (void)state;
+    struct server s = {.options.max_connections = 3};
+    green_conn *c[9];
+    begin(&s, echo);
+    for (int i = 0; i < 9; i++)
+        c[i] = dial(&s);
+    for (int i = 0; i < 9; i++) { /* each that leaves makes room for the next */
+        check_echo(c[i]);
+        assert_int_equal(green_conn_close(c[i]), 0);
+    }
+    wait_for(atomic_load(&s.over) == 9);
+    assert_int_equal(atomic_load(&s.most), 3);
+    end(&s);
+}
+
+static void deadline_ends_it(void **state)
+{
+    (void)state;
+    struct server s = {.handler = echo, .network = "tcp", .at = "127.0.0.1:0"};
+    green_within(30 * GREEN_MS)
+        assert_int_equal(serve(&s), -1);
+    assert_int_equal(s.error, ETIMEDOUT);
+    assert_true(green_expired());
+}
+
+static void failures(void **state)
+{
+    (void)state;
+    struct server s = {0};
+    begin(&s, echo);
+    assert_fails(green_serve("tcp", s.address, echo, &s), EADDRINUSE);
+    assert_non_null(strstr(green_errmsg(), s.address));
+    green_serve_options two = {.hubs = 2}; /* sharing the port is for one server's hubs only */
+    assert_fails(green_serve_with(&two, "tcp", s.address, echo, &s), EADDRINUSE);
+    assert_fails(green_serve("tcp", "nonsense", echo, &s), EINVAL);
+    assert_fails(green_serve("sctp", ":1", echo, &s), EINVAL);
+    end(&s);
+}
+
+/* 131: no descriptors left: those that are there are served, the rest when some are free again. */
+static void without_descriptors(void **state)
+{
+    (void)state;
+    struct server s = {0};
+    int filled[100];
+    int count = 0;
+    struct rlimit old;
+    begin(&s, echo);
+    green_conn *first = dial(&s);
+    check_echo(first);
+    green_conn *second = dial(&s);
+    getrlimit(RLIMIT_NOFILE, &old);
+    struct rlimit few = {100, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (count < 100 && (filled[count] = dup(0)) >= 0)
+        count++;
+    for (int i = 0; i < 20; i++)
+        check_echo(first);
+    while (count > 0)
+        close(filled[--count]);
+    check_echo(second);
+    setrlimit(RLIMIT_NOFILE, &old);
+    assert_int_equal(green_conn_close(first), 0);
+    assert_int_equal(green_conn_close(second), 0);
+    wait_for(atomic_load(&s.over) == 2);
+    end(&s);
+}
+
+/* Two OS threads: the kernel spreads the connections, and the end reaches both. */
+static void two_hubs(void **state)
+{
+    (void)state;
+    enum { MANY = 64 };
+    struct server s = {.options.hubs = 2};
+    green_conn *c[MANY];
+    begin(&s, echo);
+    for (int i = 0; i < MANY; i++)
+        check_echo(c[i] = dial(&s));
+    int elsewhere = atomic_load(&s.elsewhere);
+    assert_true(elsewhere > 0 && elsewhere < MANY);
+    for (int i = 0; i < MANY / 2; i++)
+        assert_int_equal(green_conn_close(c[i]), 0);
+    wait_for(atomic_load(&s.inside) == MANY / 2);
+    end(&s);
+    assert_int_equal(atomic_load(&s.inside), 0);
+    for (int i = MANY / 2; i < MANY; i++)
+        assert_int_equal(green_conn_close(c[i]), 0);
+}
+
+static int fds_before;
+
+static int note_before(void **state)
+{
+    (void)state;
+    fds_before = fds_open();
+    return 0;
+}
+
+static int nothing_left(void **state)
+{
+    green_hub_stats s;
+    (void)state;
+    return fds_open() == fds_before && green_hub_stats_get(&s) == 0 && s.watches == 0 &&
+                   s.threads == 1
+               ? 0
+               : -1;
+}
+
+#define CHECKED(test) cmocka_unit_test_setup_teardown(test, note_before, nothing_left)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CHECKED(many_connections), CHECKED(unix_socket),      CHECKED(handlers_are_isolated),
+        CHECKED(most_connections), CHECKED(deadline_ends_it), CHECKED(without_descriptors),
+        CHECKED(failures),         CHECKED(two_hubs),
+    };
+    green_hubs(2);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
