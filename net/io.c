@@ -263,7 +263,7 @@ static long file_attempt(struct op *op, struct vec_call *c, bool write)
     if (s->kind == FD_PIPE) {
         long r = SYS6(write ? SYS_pwritev2 : SYS_preadv2, op->fd, c->iov, c->count, -1L, -1L,
                       RWF_NOWAIT);
-        if (r != -EOPNOTSUPP && r != -EINVAL)
+        if (r != -EOPNOTSUPP && r != -EINVAL && r != -ENOSYS)
             return r;
         s->kind = FD_POLLED;
     }

@@ -10,7 +10,7 @@
  * than STACK_WARM or than are in use: beyond that the oldest give their pages back. Stacks that
  * were used deeply give back all but their top now and then.
  *
- * A pool belongs to one hub. The first touch of a page is what costs (HUB.md); 256 KiB apart
+ * A pool belongs to one hub. The first touch of a page is what costs (some 3 us); 256 KiB apart
  * instead of 64 KiB costs 512 B of page tables a stack instead of 128. */
 #pragma once
 #include "list.h"

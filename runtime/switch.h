@@ -4,7 +4,7 @@
  * other. Only stack pointer, frame pointer and resume address are kept; the compiler itself saves
  * what else is live around the call, which is mostly nothing. A parked context is therefore an
  * ordinary point in an ordinary function, and unwinders need nothing special to walk it.
- * The FP environment is not switched (it would cost ten times the switch, see HUB.md).
+ * The FP environment is not switched (that would cost ten times the switch).
  *
  * context_start prepares one that begins in `entry` on an unused stack: entry never returns and
  * must not be inlined; a walk of its stack ends there. */

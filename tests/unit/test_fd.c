@@ -473,7 +473,7 @@ static void test_close_wakes_other_hubs(void **state)
     green_close(fd[0]);
 }
 
-/* ---- an RST that comes with the data must not hang the reader (HUB.md) ---- */
+/* ---- an RST that comes with the data must not hang the reader ---- */
 
 static void test_reset(void **state)
 {
