@@ -33,6 +33,7 @@ static long forked(long r, int *clear_tid)
     process_start();
     intercept_forked();
     task_forked(clear_tid);
+    preload_calls = 0;
     return 0;
 }
 
