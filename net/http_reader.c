@@ -17,22 +17,17 @@ struct reader {
     llhttp_t parser;
     struct bytes headers;
     struct bytes body;
-    size_t limit; /* bytes that may still come */
-    bool done;    /* the final response is complete */
-    int error;    /* why a callback refused: a negative errno */
+    bool done;      /* the final response is complete */
+    bool no_memory; /* why a callback refused */
 };
 
 static int append(struct reader *r, struct bytes *b, const char *data, size_t n)
 {
-    if (n > r->limit) {
-        r->error = -EFBIG;
-        return HPE_USER;
-    }
     if (b->room - b->size <= n) {
         size_t room = b->room * 2 > b->size + n + 1 ? b->room * 2 : b->size + n + 512;
         char *more = memory_resize(b->data, room);
         if (more == NULL) {
-            r->error = -ENOMEM;
+            r->no_memory = true;
             return HPE_USER;
         }
         b->data = more;
@@ -41,7 +36,6 @@ static int append(struct reader *r, struct bytes *b, const char *data, size_t n)
     memcpy(b->data + b->size, data, n);
     b->size += n;
     b->data[b->size] = '\0';
-    r->limit -= n;
     return 0;
 }
 
@@ -89,9 +83,7 @@ static const llhttp_settings_t settings = {
 static int refuse(struct reader *r, const char *host)
 {
     const char *reason = llhttp_get_error_reason(&r->parser);
-    if (r->error == -EFBIG)
-        return fail(EFBIG, "the answer of %s is larger than allowed", host);
-    if (r->error == -ENOMEM)
+    if (r->no_memory)
         return fail(ENOMEM, "no memory for the answer of %s", host);
     return fail(EPROTO, "the answer of %s is not HTTP: %s", host,
                 reason != NULL ? reason : "malformed");
@@ -102,13 +94,14 @@ static int at_end(struct reader *r, const char *host, bool begun)
     llhttp_finish(&r->parser);
     if (r->done)
         return 0;
-    if (r->error < 0)
+    if (r->no_memory)
         return refuse(r, host);
     return fail(ECONNABORTED, "%s closed the connection %s", host,
                 begun ? "in the middle of its answer" : "without an answer");
 }
 
-static int read_all(struct reader *r, green_conn *conn, const char *host)
+/* What counts is what is received, so that no framing without an end escapes the limit. */
+static int read_all(struct reader *r, green_conn *conn, const char *host, size_t limit)
 {
     char buf[8192];
     bool begun = false;
@@ -118,6 +111,9 @@ static int read_all(struct reader *r, green_conn *conn, const char *host)
             return -1;
         if (n == 0)
             return at_end(r, host, begun);
+        if ((size_t)n > limit)
+            return fail(EFBIG, "the answer of %s is larger than allowed", host);
+        limit -= (size_t)n;
         begun = true;
         if (llhttp_execute(&r->parser, buf, (size_t)n) != HPE_OK && !r->done)
             return refuse(r, host);
@@ -127,15 +123,14 @@ static int read_all(struct reader *r, green_conn *conn, const char *host)
 
 int http_read(green_conn *conn, const char *host, size_t limit, green_http_response *response)
 {
-    struct reader r = {.limit = limit};
+    struct reader r = {.done = false};
     llhttp_init(&r.parser, HTTP_RESPONSE, &settings);
     r.parser.data = &r;
-    int result = read_all(&r, conn, host);
+    int result = read_all(&r, conn, host, limit);
     if (result == 0) { /* so that both are there, and ended by a zero */
-        r.limit = SIZE_MAX;
         append(&r, &r.headers, "", 0);
         append(&r, &r.body, "", 0);
-        result = r.error < 0 ? refuse(&r, host) : 0;
+        result = r.no_memory ? refuse(&r, host) : 0;
     }
     response->status = r.parser.status_code;
     response->headers = r.headers.data;

@@ -14,7 +14,7 @@ GREEN_BEGIN_DECLS
 /* Zero is the default everywhere. */
 typedef struct green_http_options {
     green_dial_options tls; /* for https */
-    size_t limit;           /* most bytes of head and body; 0: 64 MiB */
+    size_t limit;           /* most bytes to receive; 0: 64 MiB */
     int redirects;          /* followed at most; 0: 10, < 0: none */
     const char *headers;    /* further header lines, each ended by "\r\n" */
 } green_http_options;
