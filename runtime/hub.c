@@ -78,12 +78,18 @@ static void tick(struct green_hub *hub, bool waited)
     }
 }
 
+/* Is the nearest timer so near that it is not worth going to sleep? */
+static bool due(struct green_hub *hub)
+{
+    return hub->timers.count > 0 && heap_first(&hub->timers) <= hub_clock() + 2 * GREEN_US;
+}
+
 static __attribute__((hot)) void loop_entry(void)
 {
     struct green_hub *hub = self_hub();
     san_arrive(&hub->loop.fiber);
     for (;;) {
-        bool wait = hub->ready == NULL;
+        bool wait = hub->ready == NULL && !due(hub);
         if (wait)
             hub_alarm(hub, heap_first(&hub->timers));
         hub->polls++;

@@ -52,8 +52,9 @@ struct green_hub {
     struct hub_events *events;             /* hub_event.c's */
     void (*fds_close)(struct green_hub *); /* net/fd.c's: free the table */
 
-    struct list threads; /* all of this hub */
-    uint32_t live;       /* how many; each has room in the heap */
+    struct list threads;     /* all of this hub */
+    uint32_t live;           /* how many; each has room in the heap */
+    struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
     bool ending;               /* hub_destroy has begun: no more spawns */

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STACK_WARM = 256 };
+enum { STACK_WARM = 4096 }; /* 16 MiB, when a page of each was used */
 
 /* One stack; lives in its slab's side array, not in the stack. */
 struct stack {

@@ -43,20 +43,29 @@ static __attribute__((noinline)) void thread_entry(void)
     thread_end(t);
 }
 
-static struct stack_pool *pool_for(struct green_hub *hub, size_t size)
+/* The size that a spawn without wishes gets; asked of the environment once. */
+static size_t standard_size(void)
 {
     static size_t standard;
-    if (size == 0) {
-        if (standard == 0) {
-            const char *wish = getenv("GREEN_STACK");
-            size_t bytes = wish != NULL ? stack_round(strtoul(wish, NULL, 0)) : 0;
-            standard = bytes != 0 ? bytes : (size_t)256 << 10;
-        }
-        size = standard;
+    if (standard == 0) {
+        const char *wish = getenv("GREEN_STACK");
+        size_t bytes = wish != NULL ? stack_round(strtoul(wish, NULL, 0)) : 0;
+        standard = bytes != 0 ? bytes : (size_t)256 << 10;
     }
+    return standard;
+}
+
+static struct stack_pool *pool_for(struct green_hub *hub, size_t size)
+{
+    if (LIKELY(size == 0 && hub->pool != NULL))
+        return hub->pool;
+    size_t wanted = size != 0 ? size : standard_size();
     for (int i = 0; i < STACK_CLASSES; i++)
-        if (hub->pools[i].size >= size)
+        if (hub->pools[i].size >= wanted) {
+            if (size == 0)
+                hub->pool = &hub->pools[i];
             return &hub->pools[i];
+        }
     return NULL;
 }
 

@@ -1,0 +1,121 @@
+/* bench_runtime.c - what the runtime's moves cost: medians over several runs, CPU time.
+ * Prints a line a figure. For memory at a million threads there is examples/sleepers. */
+#include <green/deadline.h>
+#include <green/group.h>
+#include <green/hub.h>
+#include <green/thread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { RUNS = 9 };
+
+static double cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Runs `run(n)` several times and prints the median cost of one of its `n` steps. */
+static void measure(const char *what, void (*run)(long n), long n, double steps_each)
+{
+    double cost[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        double start = cpu_ns();
+        run(n);
+        cost[i] = (cpu_ns() - start) / ((double)n * steps_each);
+    }
+    qsort(cost, RUNS, sizeof cost[0], by_value);
+    printf("%-44s %9.1f ns\n", what, cost[RUNS / 2]);
+    fflush(stdout);
+}
+
+static int yield_often(void *n)
+{
+    for (long i = (long)n; i > 0; i--)
+        green_yield();
+    return 0;
+}
+
+static void yields(long n, int threads)
+{
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < threads; i++)
+        green_group_spawn(&g, yield_often, (void *)(n / threads));
+    green_group_join(&g);
+}
+
+static void two_yield(long n)
+{
+    yields(n, 2);
+}
+
+static void thousand_yield(long n)
+{
+    yields(n, 1000);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void spawn_join(long n)
+{
+    for (long i = 0; i < n; i++)
+        green_join(green_spawn(nothing, NULL), NULL);
+}
+
+static void spawn_join_many(long n)
+{
+    green_group g = GREEN_GROUP_INIT;
+    for (long i = 0; i < n; i++)
+        green_group_spawn(&g, nothing, NULL);
+    green_group_join(&g);
+}
+
+static void sleep_briefly(long n)
+{
+    for (long i = 0; i < n; i++)
+        green_sleep(1);
+}
+
+static void scopes(long n)
+{
+    for (long i = 0; i < n; i++)
+        green_within(GREEN_SEC)
+            green_yield();
+}
+
+static void spawn_far(long n)
+{
+    green_spawn_options options = {.hub = green_hub_next()};
+    if (options.hub == green_hub_self())
+        options.hub = green_hub_next();
+    for (long i = 0; i < n; i++)
+        green_join(green_spawn_with(&options, nothing, NULL), NULL);
+}
+
+int main(void)
+{
+    measure("switch (green_yield, 2 threads)", two_yield, 4000000, 1);
+    measure("switch (green_yield, 1,000 threads)", thousand_yield, 4000000, 1);
+    measure("spawn + run + join", spawn_join, 1000000, 1);
+    measure("spawn + run + join, 1,000 in a group", spawn_join_many, 1000, 1);
+    measure("deadline scope around a yield", scopes, 1000000, 1);
+    measure("sleep of 1 ns", sleep_briefly, 100000, 1);
+    if (green_hubs(2) < 2) {
+        perror("bench_runtime: second hub");
+        return 1;
+    }
+    measure("spawn + join on another hub", spawn_far, 2000, 1);
+    return 0;
+}
