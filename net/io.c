@@ -496,3 +496,9 @@ void green_io_flags_changed(int fd)
     if (s != NULL)
         s->nonblocking = NOT_ASKED;
 }
+
+bool green_io_parks(void)
+{
+    struct green_hub *hub = self_hub();
+    return hub != NULL && hub->current != NULL && hub->current != &hub->loop;
+}
