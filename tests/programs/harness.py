@@ -33,6 +33,11 @@ def example(name):
     return str(BUILD / "examples" / name)
 
 
+def program(name):
+    """The path of a program that only the tests need."""
+    return str(BUILD / "tests" / "programs" / name)
+
+
 def launcher():
     """The path of the green launcher."""
     return str(BUILD / "monkey" / "green")
