@@ -9,6 +9,8 @@
 
 GREEN_BEGIN_DECLS
 
+struct addrinfo; /* strict C modes do not declare it */
+
 GREEN_API int green_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                                 struct addrinfo **result);
 /* Free what green_getaddrinfo gave; NULL is harmless. */
