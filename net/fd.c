@@ -131,7 +131,7 @@ static __attribute__((hot)) void on_edge(int fd, short ready, void *arg)
     if (ready & (WATCH_READ | WATCH_CLOSED)) {
         s->level[FD_READ] = FD_MAYBE;
         if (LIKELY(s->owner[FD_READ].head != NULL))
-            wake_first(&s->owner[FD_READ], 0);
+            wake_here(&s->owner[FD_READ]);
     }
     if (ready & WATCH_WRITE) { /* comes with every READ edge: seldom of interest */
         s->level[FD_WRITE] = FD_MAYBE;
@@ -154,12 +154,10 @@ int fd_watch(struct green_hub *hub, struct fd *s, int fd)
 
 /* ---- turns ---- */
 
-const char *const fd_why[2] = {"fd readable", "fd writable"};
-
 int fd_turn_wait(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
 {
     s->busy[d] = FD_WANTED;
-    return park(hub, &s->line[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
+    return park(hub, &s->line[d], WAIT_BACK, INT64_MAX, fd_why(d), fd);
 }
 
 int fd_wait_unwatched(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)

@@ -111,14 +111,18 @@ static inline int fd_turn(struct green_hub *hub, struct fd *slot, int fd, enum f
     return 0;
 }
 
+static inline const char *fd_why(enum fd_direction d)
+{
+    return d == FD_READ ? "fd readable" : "fd writable";
+}
+
 int fd_wait_unwatched(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);
-extern const char *const fd_why[2];
 static inline int fd_wait(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction d)
 {
     if (UNLIKELY(!slot->watched))
         return fd_wait_unwatched(hub, slot, fd, d);
     uint32_t generation = slot->generation;
-    int err = park_here(hub, &slot->owner[d], WAIT_BACK, INT64_MAX, fd_why[d], fd);
+    int err = park_here(hub, &slot->owner[d], WAIT_BACK, INT64_MAX, fd_why(d), fd);
     return UNLIKELY(generation != slot->generation) ? -EBADF : err;
 }
 

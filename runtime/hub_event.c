@@ -2,8 +2,8 @@
  *
  * One event_base an OS thread, without locks. Its own timers are not used: the hub's heap is, and
  * one timerfd, registered like any descriptor, ends a wait (libevent's clock is a tick coarse, or
- * costs a system call a round). The timerfd and the message bell are edge-triggered and never read.
- */
+ * costs a system call a round; nor is it read each round). The timerfd and the message
+ * bell are edge-triggered and never read. */
 #include "hub_event.h"
 #include "memory.h"
 #include "self.h"
@@ -106,7 +106,8 @@ static struct event_base *base_new(void)
     struct event_config *config = event_config_new();
     if (config == NULL)
         return NULL;
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+                                      EVENT_BASE_FLAG_NO_CACHE_TIME);
     event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);

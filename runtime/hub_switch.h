@@ -75,3 +75,15 @@ static inline __attribute__((always_inline)) int park_here(struct green_hub *hub
     hub_switch(hub, false);
     return LIKELY(t->waiter.outcome == 0) ? 0 : park_failed(t);
 }
+
+/* wake_first (wait.h) of a queue that is not empty, inline. */
+static inline __attribute__((always_inline)) void wake_here(struct wait_queue *queue)
+{
+    struct waiter *w = queue->head;
+    struct green_thread *t = CONTAINER(w, struct green_thread, waiter);
+    queue->head = w->next;
+    *(w->next != NULL ? &w->next->prev : &queue->tail) = NULL;
+    w->queue = NULL;
+    w->outcome = 0;
+    hub_ready(t->hub, t);
+}
