@@ -69,7 +69,9 @@ static void echo_tcp(void **state)
 static void echo_unix(void **state)
 {
     (void)state;
-    echo_over("unix", "@green-test-echo");
+    char name[40];
+    snprintf(name, sizeof name, "@green-test-%d", getpid());
+    echo_over("unix", name);
 }
 
 static void echo_ipv6(void **state)

@@ -118,7 +118,9 @@ static void many_connections(void **state)
 static void unix_socket(void **state)
 {
     (void)state;
-    struct server s = {.network = "unix", .at = "@green-test-serve", .options.hubs = 2};
+    char name[40];
+    snprintf(name, sizeof name, "@green-test-%d", getpid());
+    struct server s = {.network = "unix", .at = name, .options.hubs = 2};
     begin(&s, echo);
     green_conn *c = dial(&s);
     check_echo(c);
