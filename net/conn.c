@@ -25,16 +25,22 @@ static ssize_t socket_write(green_conn *c, const void *buf, size_t n)
 
 static ssize_t socket_writev(green_conn *c, const struct iovec *parts, int count)
 {
+    int fd = c->fd;
     ssize_t sum = 0;
     for (int done = 0; done < count; done += IOV_MAX) {
         int some = count - done < IOV_MAX ? count - done : IOV_MAX;
+        size_t size = 0;
+        for (int i = 0; i < some; i++)
+            size += parts[done + i].iov_len;
         struct msghdr msg = {
             .msg_iov = (struct iovec *)(uintptr_t)(parts + done), /* sendmsg only reads it */
             .msg_iovlen = (size_t)some,
         };
-        long r = green_io_sendmsg(c->fd, &msg, MSG_NOSIGNAL, IO_ALL);
+        long r = green_io_sendmsg(fd, &msg, MSG_NOSIGNAL, IO_ALL);
         if (r < 0)
             return returned(r);
+        if ((size_t)r < size) /* no memory to remember where it stopped */
+            return returned(-ENOMEM);
         sum += r;
     }
     return sum;
