@@ -130,6 +130,7 @@ static int hub_open(struct green_hub *hub)
     list_init(&hub->hubs);
     hub->turns_each = hub->turns = TURNS_MOST;
     hub->alarm_at = never;
+    hub->alarm_fd = hub->bell_fd = -1;
     hub->now = hub_clock();
     hub->errno_at = &errno;
     if (!heap_reserve(&hub->timers, 1))
@@ -149,6 +150,7 @@ static void hub_free(struct green_hub *hub)
     for (int i = 0; i < STACK_CLASSES; i++)
         stack_pool_destroy(&hub->pools[i]);
     error_free(&hub->main);
+    error_free(&hub->loop);
     memory_put(hub);
 }
 

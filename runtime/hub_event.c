@@ -124,7 +124,6 @@ static int add_event(struct green_hub *hub, struct event *ev, int fd, event_call
 
 int hub_events_open(struct green_hub *hub)
 {
-    hub->alarm_fd = hub->bell_fd = -1;
     struct hub_events *e = hub->events = memory_get(sizeof *e);
     if (e == NULL)
         return -ENOMEM;

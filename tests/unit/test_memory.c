@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include "memory.h"
+#include <fcntl.h>
 #include <green/fd.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -108,12 +109,14 @@ static void test_each_allocation_fails_once(void **state)
     fuse = -1;
     assert_null(live_once());
     long before = held;
+    int flags = fcntl(STDIN_FILENO, F_GETFD); /* 0: a descriptor that was never opened */
     for (int n = 0;; n++) {
         fuse = n;
         const char *why = live_once();
         bool reached = fuse < 0;
         fuse = -1;
         assert_int_equal(held, before);
+        assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), flags);
         if (why != NULL) {
             assert_string_equal(why, "ENOMEM");
             failures++;
