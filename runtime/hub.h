@@ -58,7 +58,7 @@ struct green_hub {
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
     bool ending;               /* hub_destroy has begun: no more spawns */
-    struct wait_queue drained; /* hub_destroy, until only main is left */
+    struct wait_queue drained; /* hub_destroy: looks again whenever a thread ends */
 
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */

@@ -138,7 +138,7 @@ _Noreturn void thread_end(struct green_thread *t)
     wake_all(&t->ends, 0);
     if (t->detached)
         thread_free(t);
-    if (hub->live == 1)
+    if (UNLIKELY(hub->ending))
         wake_all(&hub->drained, 0);
     hub_switch(hub, true);
     __builtin_unreachable();

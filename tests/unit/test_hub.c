@@ -122,6 +122,30 @@ static void test_hubs_end_with_their_threads(void **state)
     assert_int_equal(green_hubs(1), tasks);
 }
 
+static int join_sleeper(void *arg)
+{
+    (void)arg;
+    return green_join(green_spawn(sleep_errno, NULL), NULL);
+}
+
+static void *leave_joiners(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        green_detach(green_spawn(join_sleeper, NULL));
+    green_sleep(GREEN_MS);
+    return NULL;
+}
+
+/* 64: threads that join each other do not keep a hub from ending */
+static void test_joiners_end_with_their_hub(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, leave_joiners, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static int blocked_errno;
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -195,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_join_and_cancel_elsewhere),
         cmocka_unit_test(test_both_ways_at_once),
         cmocka_unit_test(test_hubs_end_with_their_threads),
+        cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_event_base),
         cmocka_unit_test(test_messages),
     };
