@@ -24,8 +24,6 @@ static inline long call_kernel(const struct call *c)
 bool door_owns(int fd);
 /* ppoll and its like: the mask for this call. 0, or -EINTR if it lets a signal through. */
 long door_mask(const uint64_t *mask);
-/* Counts a call that did not wait, and lets others run when it was one of too many. */
-void door_spend(void);
 
 /* ---- transfer.c ---- */
 call_fn call_read, call_write, call_readv, call_writev;

@@ -131,11 +131,6 @@ long door_mask(const uint64_t *mask)
     return signals_due(t) ? -EINTR : 0;
 }
 
-void door_spend(void)
-{
-    hub_spend(self_hub());
-}
-
 /* ---- alone ---- */
 
 static long call_as_is(struct call *c)
@@ -203,15 +198,38 @@ static long emulate(struct call *c, const struct entry *e, call_fn *fn)
     }
 }
 
+/* Every call counts, so that whoever keeps making them lets others run; time passes, too. */
+static inline void spend(void)
+{
+    struct green_hub *hub = self_hub();
+    if (LIKELY(hub != NULL)) /* not so in a forked child */
+        hub_spend(hub);
+}
+
+/* For those that are no threads of ours. A child that shares their memory has to be made, and a
+ * signal frame to be left, by the program's own instruction. */
+static long pass(struct call *c)
+{
+    switch (c->nr) {
+    case SYS_clone:
+    case SYS_clone3:
+    case SYS_vfork:
+    case SYS_rt_sigreturn:
+        return call_native(c);
+    default:
+        return call_kernel(c);
+    }
+}
+
 long monkey_call(struct call *c)
 {
     static const struct entry none;
     const struct entry *e = &none;
     if (UNLIKELY(process_shared) && process_is_guest())
-        return call_kernel(c);
+        return pass(c);
     struct task *t = task_here();
     if (UNLIKELY(t == NULL || task_busy))
-        return call_kernel(c);
+        return pass(c);
     if (LIKELY((unsigned long)c->nr < sizeof table / sizeof table[0]))
         e = &table[c->nr];
     bool alone = task_alone();
@@ -222,8 +240,8 @@ long monkey_call(struct call *c)
     task_busy = true;
     if (fn != NULL)
         r = emulate(c, e, fn);
-    else
-        hub_spend(self_hub());
+    if (!alone && !c->native)
+        spend();
     task_busy = false;
     preload_calls += fn != NULL;
     return r;

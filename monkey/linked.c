@@ -10,7 +10,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { DESCRIPTORS = 8 }; /* what keeps the engine informed: always on */
+enum {
+    DESCRIPTORS = 8, /* what keeps the engine informed: always on */
+    SLICE = 64
+};
 
 struct entry {
     call_fn *call;
@@ -94,11 +97,14 @@ long door_mask(const uint64_t *mask)
     return 0;
 }
 
-void door_spend(void)
+/* Whoever keeps making calls that do not wait lets others run. */
+static void spend(void)
 {
     static _Thread_local unsigned spent;
-    if (++spent % 64 == 0)
+    int kept = errno;
+    if (++spent % SLICE == 0)
         green_yield();
+    errno = kept;
 }
 
 /* ---- the way in ---- */
@@ -110,7 +116,9 @@ long monkey_call(struct call *c)
     if ((table[c->nr].group & atomic_load_explicit(&groups, memory_order_relaxed)) == 0 ||
         !green_io_parks())
         return call_kernel(c);
-    return table[c->nr].call(c);
+    long r = table[c->nr].call(c);
+    spend();
+    return r;
 }
 
 static bool wants(long nr)

@@ -181,6 +181,12 @@ void signals_take(struct task *t)
 
 static void install(int sig, const struct kernel_sigaction *act);
 
+static uint64_t switches(void)
+{
+    struct green_hub *hub = self_hub();
+    return hub != NULL ? hub->switches : 0;
+}
+
 /* The program's handler, on the thread that was interrupted in its own code. */
 static void run(int sig, siginfo_t *info, ucontext_t *uc, struct task *t)
 {
@@ -201,7 +207,13 @@ static void run(int sig, siginfo_t *info, ucontext_t *uc, struct task *t)
     kernel_mask = (*saved | act.mask | BIT(sig)) & ~never_blocked;
     apply();
     *saved = before;
+    uint64_t before_it = switches();
     ((void (*)(int, siginfo_t *, void *))(uintptr_t)act.handler)(sig, info, uc);
+    if (switches() != before_it) { /* others have run, and may have had code rewritten */
+        greg_t *pc = &uc->uc_mcontext.gregs[REG_RIP];
+        *pc = (greg_t)intercept_pc((uintptr_t)*pc);
+    }
+    t = task_here(); /* another, in a child that the handler forked */
     set_mask(t, *saved & ~never_blocked);
     *saved = kernel_mask = signals_kernel_mask();
 }

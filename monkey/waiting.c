@@ -207,10 +207,8 @@ static long epoll_for(struct call *c, int64_t timeout)
     int64_t until = timeout > 0 ? green_now() + timeout : 0;
     for (;;) {
         long r = SYS6(SYS_epoll_pwait, p.fd, c->arg[1], c->arg[2], 0, NULL, 8);
-        if (r != 0 || timeout == 0) {
-            door_spend();
+        if (r != 0 || timeout == 0)
             return r;
-        }
         r = green_io_poll(&p, 1, timeout);
         if (r <= 0)
             return r;
