@@ -2,6 +2,7 @@
  *
  * Here errno and thread-local variables are the OS thread's and the hub is libgreen's; only the
  * system calls in libc are patched, and none is trapped. */
+#include "linked.h"
 #include "calls.h"
 #include "io.h"
 #include <errno.h>
@@ -9,9 +10,10 @@
 #include <green/thread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
-    DESCRIPTORS = 8, /* what keeps the engine informed: always on */
+    DESCRIPTORS = 16, /* what keeps the engine informed: always on */
     SLICE = 64
 };
 
@@ -109,15 +111,29 @@ static void spend(void)
 
 /* ---- the way in ---- */
 
+/* Files never wait, but libc reads some of its own while it holds a lock, and another green thread
+ * that came for that lock would stop the OS thread for ever. So it is with the standard streams. */
+static bool yields(int fd)
+{
+    return fd > STDERR_FILENO && green_io_waits(fd);
+}
+
+bool linked_group_on(unsigned group)
+{
+    return (atomic_load_explicit(&groups, memory_order_relaxed) & group) != 0;
+}
+
 long monkey_call(struct call *c)
 {
     if ((unsigned long)c->nr >= COUNT || table[c->nr].call == NULL)
         return call_kernel(c);
-    if ((table[c->nr].group & atomic_load_explicit(&groups, memory_order_relaxed)) == 0 ||
-        !green_io_parks())
+    if (!linked_group_on(table[c->nr].group) || !green_io_parks())
+        return call_kernel(c);
+    if (table[c->nr].group == GREEN_MONKEY_IO && !yields((int)c->arg[0]))
         return call_kernel(c);
     long r = table[c->nr].call(c);
-    spend();
+    if (table[c->nr].group == GREEN_MONKEY_WAIT)
+        spend();
     return r;
 }
 
@@ -152,8 +168,7 @@ int green_monkey_patch(void)
 
 static int report_line(FILE *to, unsigned group, const char *what)
 {
-    bool on = (atomic_load(&groups) & group) != 0;
-    return fprintf(to, "  %s  %s\n", on ? "green   " : "blocking", what);
+    return fprintf(to, "  %s  %s\n", linked_group_on(group) ? "green   " : "blocking", what);
 }
 
 int green_monkey_report(FILE *to)
@@ -171,8 +186,8 @@ int green_monkey_report(FILE *to)
     if (r >= 0)
         r = report_line(to, GREEN_MONKEY_TIME, "sleep, usleep, nanosleep");
     if (r >= 0)
-        r = report_line(to, 0,
-                        "POSIX locks, files on disk, getaddrinfo (use green_getaddrinfo), "
-                        "system calls outside libc");
+        r = report_line(to, GREEN_MONKEY_DNS, "getaddrinfo");
+    if (r >= 0)
+        r = report_line(to, 0, "POSIX locks, files on disk, the standard streams");
     return r < 0 ? -1 : 0;
 }

@@ -34,6 +34,15 @@ static bool nonblocking(struct op *op)
     return s->nonblocking == NONBLOCKING;
 }
 
+/* A call that never waits counts against the slice, too. */
+static long at_once(long result)
+{
+    struct green_hub *hub = self_hub();
+    if (hub != NULL)
+        hub_spend(hub);
+    return result;
+}
+
 /* The turn is taken when the call first has to wait, or at once if somebody else has it. */
 static inline __attribute__((always_inline)) long run(int fd, enum fd_direction d, int how,
                                                       attempt_fn *attempt, void *call)
@@ -81,6 +90,39 @@ static inline __attribute__((always_inline)) long run(int fd, enum fd_direction 
     return UNLIKELY(r < 0 && op.done > 0 && (how & IO_ALL) == 0) ? (long)op.done : r;
 }
 
+/* ---- the queues of other unix sockets ---- */
+
+typedef long unix_fn(struct op *op, const void *call);
+
+/* Room in such a queue gives no edge here (and a failed send gives one that means nothing): ask
+ * again, less and less often. */
+static long unix_run(int fd, int how, unix_fn *attempt, const void *call)
+{
+    struct green_hub *hub = hub_here();
+    struct op op = {fd, how, hub != NULL ? fd_slot(hub, fd) : NULL, 0};
+    struct fd *s = op.slot;
+    if (s == NULL)
+        return hub == NULL ? -ENOMEM : fd_error(fd);
+    uint32_t generation = s->generation;
+    long r = hub->current->refused != 0 ? park_refused(hub) : 0;
+    for (int64_t pause = GREEN_MS; r == 0; pause = pause < 64 * GREEN_MS ? pause * 2 : pause) {
+        r = attempt(&op, call);
+        if (r != -EAGAIN || ((how & IO_HONOUR) != 0 && nonblocking(&op)))
+            return at_once(r);
+        r = park(hub, NULL, WAIT_BACK, hub_clock() + pause, "room in another socket's queue", fd);
+        if (generation != s->generation)
+            return -EBADF;
+        if (r == -ETIMEDOUT)
+            r = park_refused(hub);
+    }
+    return r;
+}
+
+static bool is_unix(const void *addr)
+{
+    return addr != NULL && ((const struct sockaddr *)addr)->sa_family == AF_UNIX;
+}
+
 /* ---- what the drained rule (fd.h) learns from a result ---- */
 
 static inline void note_read(struct op *op, long got, size_t wanted, int flags)
@@ -99,6 +141,20 @@ static inline void note_sent(struct op *op)
 
 /* ---- sockets, one buffer ---- */
 
+/* MSG_WAITALL: only streams know it. */
+static bool wants_all(int fd, int flags)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    if ((flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL)
+        return false;
+    SYS5(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &len);
+    return type == SOCK_STREAM;
+}
+
+/* Calls that never wait, on any socket: errors queued by the kernel are there or not. */
+enum { RECV_AT_ONCE = MSG_DONTWAIT | MSG_ERRQUEUE };
+
 struct recv_call {
     char *buf;
     size_t len;
@@ -110,23 +166,26 @@ struct recv_call {
 static inline __attribute__((always_inline)) long recv_attempt(struct op *op, void *call)
 {
     struct recv_call *c = call;
-    long r = SYS6(SYS_recvfrom, op->fd, c->buf + op->done, c->len - op->done,
-                  c->flags | MSG_DONTWAIT, c->from, c->fromlen);
-    if (r < 0)
-        return r;
-    note_read(op, r, c->len, c->flags);
-    if (LIKELY((c->flags & MSG_WAITALL) == 0 || (c->flags & MSG_PEEK) != 0))
-        return r;
-    op->done += (size_t)r;
-    return r > 0 && op->done < c->len ? -EAGAIN : (long)op->done;
+    for (;;) {
+        long r = SYS6(SYS_recvfrom, op->fd, c->buf + op->done, c->len - op->done,
+                      c->flags | MSG_DONTWAIT, c->from, c->fromlen);
+        if (r < 0)
+            return r;
+        note_read(op, r, c->len, c->flags);
+        if (LIKELY((c->flags & MSG_WAITALL) == 0) || !wants_all(op->fd, c->flags))
+            return r;
+        op->done += (size_t)r;
+        if (r == 0 || op->done == c->len)
+            return (long)op->done;
+    }
 }
 
 __attribute__((hot)) long green_io_recvfrom(int fd, void *buf, size_t len, int flags,
                                             struct sockaddr *from, socklen_t *fromlen, int how)
 {
     struct recv_call call = {buf, len, flags, from, fromlen};
-    if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
-        return SYS6(SYS_recvfrom, fd, buf, len, flags, from, fromlen);
+    if (UNLIKELY((flags & RECV_AT_ONCE) != 0))
+        return at_once(SYS6(SYS_recvfrom, fd, buf, len, flags, from, fromlen));
     return run(fd, FD_READ, how, recv_attempt, &call);
 }
 
@@ -161,12 +220,20 @@ static inline __attribute__((always_inline)) long send_attempt(struct op *op, vo
     }
 }
 
+static long unix_sendto(struct op *op, const void *call)
+{
+    const struct send_call *c = call;
+    return SYS6(SYS_sendto, op->fd, c->buf, c->len, c->flags | MSG_DONTWAIT, c->to, c->tolen);
+}
+
 __attribute__((hot)) long green_io_sendto(int fd, const void *buf, size_t len, int flags,
                                           const struct sockaddr *to, socklen_t tolen, int how)
 {
     struct send_call call = {buf, len, flags, to, tolen};
     if (UNLIKELY((flags & MSG_DONTWAIT) != 0))
-        return SYS6(SYS_sendto, fd, buf, len, flags, to, tolen);
+        return at_once(SYS6(SYS_sendto, fd, buf, len, flags, to, tolen));
+    if (UNLIKELY(is_unix(to)))
+        return unix_run(fd, how, unix_sendto, &call);
     return run(fd, FD_WRITE, how, send_attempt, &call);
 }
 
@@ -257,6 +324,16 @@ static long msg_attempt(struct op *op, struct vec_call *c, long nr)
     return r;
 }
 
+/* A pipe that polls as writable has room for so much, and would block for more. */
+static long write_little(struct op *op, struct vec_call *c)
+{
+    const struct iovec *first = c->iov;
+    while (first->iov_len == 0)
+        first++;
+    size_t len = first->iov_len < PIPE_BUF ? first->iov_len : PIPE_BUF;
+    return SYS3(SYS_write, op->fd, first->iov_base, len);
+}
+
 static long file_attempt(struct op *op, struct vec_call *c, bool write)
 {
     struct fd *s = op->slot;
@@ -272,32 +349,42 @@ static long file_attempt(struct op *op, struct vec_call *c, bool write)
         struct timespec now = {0, 0};
         if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
             return -EAGAIN;
+        if (write && c->len - op->done > PIPE_BUF)
+            return write_little(op, c);
     }
     return SYS3(write ? SYS_writev : SYS_readv, op->fd, c->iov, c->count);
 }
 
-static bool is_socket(struct op *op)
+static bool is_socket(enum fd_kind kind)
 {
-    enum fd_kind kind = fd_kind(op->slot, op->fd);
     return kind == FD_TCP || kind == FD_SOCKET;
+}
+
+/* Nothing to move is no message: readv and writev just return 0 then, whatever is waiting. */
+static bool by_message(struct op *op, struct vec_call *c)
+{
+    return c->msg != NULL || (is_socket(fd_kind(op->slot, op->fd)) && c->len > 0);
 }
 
 static long readv_attempt(struct op *op, void *call)
 {
     struct vec_call *c = call;
-    bool socket = c->msg != NULL || is_socket(op);
-    long r = socket ? msg_attempt(op, c, SYS_recvmsg) : file_attempt(op, c, false);
-    if (r < 0)
-        return r;
-    note_read(op, r, c->len, c->flags);
-    return vec_moved(op, c, r);
+    for (;;) {
+        long r = by_message(op, c) ? msg_attempt(op, c, SYS_recvmsg) : file_attempt(op, c, false);
+        if (r < 0)
+            return r;
+        note_read(op, r, c->len, c->flags);
+        r = vec_moved(op, c, r);
+        if (r != -EAGAIN)
+            return r;
+    }
 }
 
 static long writev_attempt(struct op *op, void *call)
 {
     struct vec_call *c = call;
     for (;;) {
-        bool socket = c->msg != NULL || is_socket(op);
+        bool socket = by_message(op, c);
         long r = socket ? msg_attempt(op, c, SYS_sendmsg) : file_attempt(op, c, true);
         if (r < 0)
             return r;
@@ -332,20 +419,33 @@ long green_io_writev(int fd, const struct iovec *iov, int count, int how)
 
 long green_io_recvmsg(int fd, struct msghdr *msg, int flags, int how)
 {
-    if ((flags & MSG_DONTWAIT) != 0)
-        return SYS3(SYS_recvmsg, fd, msg, flags);
+    if ((flags & RECV_AT_ONCE) != 0)
+        return at_once(SYS3(SYS_recvmsg, fd, msg, flags));
     struct vec_call call = {.iov = msg->msg_iov,
                             .count = (int)msg->msg_iovlen,
                             .flags = flags,
-                            .all = (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0,
+                            .all = wants_all(fd, flags),
                             .msg = msg};
     return vec_run(fd, FD_READ, how, &call);
+}
+
+struct send_msg {
+    const struct msghdr *msg;
+    int flags;
+};
+
+static long unix_sendmsg(struct op *op, const void *call)
+{
+    const struct send_msg *c = call;
+    return SYS3(SYS_sendmsg, op->fd, c->msg, c->flags | MSG_DONTWAIT);
 }
 
 long green_io_sendmsg(int fd, const struct msghdr *msg, int flags, int how)
 {
     if ((flags & MSG_DONTWAIT) != 0)
-        return SYS3(SYS_sendmsg, fd, msg, flags);
+        return at_once(SYS3(SYS_sendmsg, fd, msg, flags));
+    if (is_unix(msg->msg_name))
+        return unix_run(fd, how, unix_sendmsg, &(struct send_msg){msg, flags});
     struct vec_call call = {.iov = msg->msg_iov,
                             .count = (int)msg->msg_iovlen,
                             .flags = flags,
@@ -361,7 +461,7 @@ long green_io_read(int fd, void *buf, size_t len, int how)
     struct green_hub *hub = hub_here();
     struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
     enum fd_kind kind = s != NULL ? fd_kind(s, fd) : FD_UNKNOWN;
-    if (kind == FD_TCP || kind == FD_SOCKET)
+    if (is_socket(kind) && len > 0) /* recv of nothing waits, or takes a datagram */
         return green_io_recvfrom(fd, buf, len, 0, NULL, NULL, how);
     struct iovec iov = {buf, len};
     return green_io_readv(fd, &iov, 1, how);
@@ -372,7 +472,7 @@ long green_io_write(int fd, const void *buf, size_t len, int how)
     struct green_hub *hub = hub_here();
     struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
     enum fd_kind kind = s != NULL ? fd_kind(s, fd) : FD_UNKNOWN;
-    if (kind == FD_TCP || kind == FD_SOCKET)
+    if (is_socket(kind))
         return green_io_sendto(fd, buf, len, 0, NULL, 0, how);
     struct iovec iov = {(void *)buf, len};
     return green_io_writev(fd, &iov, 1, how);
@@ -419,8 +519,9 @@ struct connect_call {
     bool begun;
 };
 
-static long connect_begin(struct op *op, struct connect_call *c)
+static long connect_begin(struct op *op, const void *call)
 {
+    const struct connect_call *c = call;
     long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
     bool switched = flags >= 0 && (flags & O_NONBLOCK) == 0;
     if (switched)
@@ -462,19 +563,11 @@ long green_io_connect(int fd, const struct sockaddr *addr, socklen_t addrlen, in
         return park_refused(hub);
     if (s != NULL && (how & IO_HONOUR) != 0 && nonblocking(&op))
         return SYS3(SYS_connect, fd, addr, addrlen);
-    /* A full backlog of a unix listener gives no edge: ask again, less and less often. */
-    for (int64_t pause = GREEN_MS;; pause = pause < 64 * GREEN_MS ? pause * 2 : pause) {
-        if (s != NULL)
-            s->level[FD_WRITE] = FD_MAYBE;
-        long r = addr != NULL && addr->sa_family == AF_UNIX
-                     ? connect_begin(&op, &call)
-                     : run(fd, FD_WRITE, how, connect_attempt, &call);
-        if (r != -EAGAIN)
-            return r;
-        r = park(hub, NULL, WAIT_BACK, hub_clock() + pause, "room in a listener's backlog", fd);
-        if (r < 0 && (r != -ETIMEDOUT || park_refused(hub) < 0))
-            return r;
-    }
+    if (is_unix(addr)) /* a full backlog: EAGAIN */
+        return unix_run(fd, how, connect_begin, &call);
+    if (s != NULL)
+        s->level[FD_WRITE] = FD_MAYBE;
+    return run(fd, FD_WRITE, how, connect_attempt, &call);
 }
 
 /* ---- descriptor numbers ---- */
@@ -501,4 +594,11 @@ bool green_io_parks(void)
 {
     struct green_hub *hub = self_hub();
     return hub != NULL && hub->current != NULL && hub->current != &hub->loop;
+}
+
+bool green_io_waits(int fd)
+{
+    struct green_hub *hub = self_hub();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    return s != NULL && fd_kind(s, fd) != FD_FILE;
 }

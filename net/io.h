@@ -49,3 +49,5 @@ ENGINE_API void green_io_flags_changed(int fd);
 
 /* Is the caller on a green thread of a hub that exists already, so that these calls park it? */
 ENGINE_API bool green_io_parks(void);
+/* Can calls on this descriptor wait at all? Not on a file on disk. */
+ENGINE_API bool green_io_waits(int fd);

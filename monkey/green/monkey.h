@@ -14,10 +14,12 @@
  * keep their meaning; deadline scopes and green_cancel reach into the libraries, whose calls then
  * fail with ETIMEDOUT or ECANCELED.
  *
+ * getaddrinfo(3) runs on offload threads (green/offload.h).
+ *
  * What stays blocking: POSIX locks and conditions (pthread_mutex_lock waits for another *OS*
- * thread; green threads want green locks), files on disk, system calls made by code other than
- * libc, and look-ups of names, for which there is green_getaddrinfo (green/dns.h). Thread-local
- * variables, errno apart, are shared by the green threads of an OS thread.
+ * thread; green threads want green locks), files on disk, the standard streams, and system calls
+ * made by code other than libc. Thread-local variables, errno apart, are shared by the green
+ * threads of an OS thread. Link -lgreen-monkey before other libraries.
  *
  * Linux on x86-64. */
 #pragma once
@@ -31,7 +33,8 @@ enum {
     GREEN_MONKEY_IO = 1,   /* read, write, send, recv, accept, connect and their kin */
     GREEN_MONKEY_WAIT = 2, /* poll, select, epoll_wait, waitpid, flock */
     GREEN_MONKEY_TIME = 4, /* sleep, usleep, nanosleep */
-    GREEN_MONKEY_ALL = 7
+    GREEN_MONKEY_DNS = 8,  /* getaddrinfo */
+    GREEN_MONKEY_ALL = 15
 };
 
 /* Patch libc; best first thing in main. Further calls only add groups. 0, or -1 and errno: ENOSYS
