@@ -156,8 +156,10 @@ int fd_watch(struct green_hub *hub, struct fd *s, int fd)
 
 int fd_turn_wait(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
 {
+    uint32_t generation = s->generation;
     s->busy[d] = FD_WANTED;
-    return park(hub, &s->line[d], WAIT_BACK, INT64_MAX, fd_why(d), fd);
+    int err = park(hub, &s->line[d], WAIT_BACK, INT64_MAX, fd_why(d), fd);
+    return generation != s->generation ? -EBADF : err; /* even if it was given the turn */
 }
 
 int fd_wait_unwatched(struct green_hub *hub, struct fd *s, int fd, enum fd_direction d)
