@@ -1,6 +1,8 @@
 /* test_fd.c - the twins of the POSIX calls (green/fd.h) on TCP, UDP, unix sockets and pipes. */
 #include "unit.h"
 
+#include "fd.h"
+#include "self.h"
 #include <fcntl.h>
 #include <green/fd.h>
 #include <netinet/in.h>
@@ -204,6 +206,58 @@ static void test_waitall_and_peek(void **state)
     assert_string_equal(buf, "whole");
     green_join(t, NULL);
     close_pair(fd);
+}
+
+static int send_and_close(void *arg)
+{
+    int fd = *(int *)arg;
+    bool ok = green_send(fd, "part", 4, 0) == 4;
+    return green_close(fd) == 0 && ok ? 0 : -1;
+}
+
+/* 121: the end may already be there, its edge spent */
+static void test_waitall_meets_the_end(void **state)
+{
+    char buf[8];
+    struct iovec part = {buf, sizeof buf};
+    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1};
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        int fd[2];
+        tcp_pair(fd);
+        green_within(GREEN_MS)
+            assert_fails(green_recv(fd[1], buf, 1, 0), ETIMEDOUT);
+        assert_int_equal(send_and_close(&fd[0]), 0);
+        green_sleep(5 * GREEN_MS);
+        green_within(10 * GREEN_SEC) {
+            if (way == 0)
+                assert_int_equal(green_recv(fd[1], buf, sizeof buf, MSG_WAITALL), 4);
+            else
+                assert_int_equal(green_recvmsg(fd[1], &msg, MSG_WAITALL), 4);
+        }
+        assert_false(green_expired());
+        assert_int_equal(green_close(fd[1]), 0);
+    }
+}
+
+/* 124, 132: what never waits in the kernel does not wait here */
+static void test_never_waits(void **state)
+{
+    char buf[8];
+    int fd[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fd), 0);
+    green_within(10 * GREEN_SEC) {
+        assert_int_equal(green_read(fd[1], buf, 0), 0);
+        assert_int_equal(green_send(fd[0], "one", 3, 0), 3);
+        assert_int_equal(green_recv(fd[1], buf, sizeof buf, MSG_WAITALL), 3); /* no stream */
+        assert_fails(green_recv(fd[1], buf, sizeof buf, MSG_DONTWAIT), EAGAIN);
+    }
+    close_pair(fd);
+    fd[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    green_within(10 * GREEN_SEC)
+        assert_fails(green_recv(fd[0], buf, sizeof buf, MSG_ERRQUEUE), EAGAIN);
+    assert_int_equal(green_close(fd[0]), 0);
 }
 
 /* ---- deadlines and cancellation: 1, 5, 8, 123 ---- */
@@ -417,6 +471,39 @@ static void test_reused_number(void **state)
     green_close(old[0]);
 }
 
+static int read_and_replace(void *arg)
+{
+    int *fd = arg, new[2];
+    char c;
+    if (green_read(fd[1], &c, 1) != 1) /* passes the turn on */
+        return -1;
+    int number = fd[1];
+    green_close(fd[1]);
+    green_close(fd[0]);
+    unix_pair(new);
+    fd[0] = new[0] == number ? new[1] : new[0];
+    fd[1] = number;
+    return green_send(fd[0], "x", 1, 0) == 1 && (new[0] == number || new[1] == number) ? 0 : -1;
+}
+
+/* 127: closed after the next in line was given the turn, and before it had it */
+static void test_reused_number_in_line(void **state)
+{
+    int fd[2], result = 0;
+    (void)state;
+    unix_pair(fd);
+    int number = fd[1];
+    green_thread *first = green_spawn(read_and_replace, fd);
+    green_thread *second = green_spawn(read_errno, &number);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_send(fd[0], "x", 1, 0), 1);
+    assert_int_equal(green_join(first, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_join(second, &result), 0);
+    assert_int_equal(result, EBADF);
+    close_pair(fd);
+}
+
 static int read_all(void *arg)
 {
     char c;
@@ -548,6 +635,63 @@ static void test_full_backlog(void **state)
     green_close(first);
     green_close(second);
     green_close(l);
+}
+
+static int receive_late(void *arg)
+{
+    char c;
+    green_sleep(20 * GREEN_MS);
+    return green_recv(*(int *)arg, &c, 1, 0) == 1 ? 0 : -1;
+}
+
+/* 132: a full queue of datagrams gives the sender no edge that means anything, nor may it spin */
+static void test_full_datagram_queue(void **state)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof(sa_family_t);
+    int result = -1;
+    (void)state;
+    int to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(to, (struct sockaddr *)&un, len), 0);
+    len = sizeof un;
+    getsockname(to, (struct sockaddr *)&un, &len);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    while (green_sendto(fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&un, len) == 1)
+        continue;
+    green_within(3 * GREEN_MS)
+        assert_fails(green_sendto(fd, "x", 1, 0, (struct sockaddr *)&un, len), ETIMEDOUT);
+    green_hub_stats before = stats_now();
+    green_thread *t = green_spawn(receive_late, &to);
+    struct iovec iov = {"x", 1};
+    struct msghdr msg = {.msg_name = &un, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1};
+    assert_int_equal(green_sendmsg(fd, &msg, 0), 1);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_in_range(stats_now().polls - before.polls, 1, 1000);
+    green_close(fd);
+    green_close(to);
+}
+
+/* Where RWF_NOWAIT does not know pipes (Linux before 6.4) a large write must not block the hub. */
+static void test_polled_pipe(void **state)
+{
+    enum { SIZE = 1 << 20 };
+    int fd[2], result = -1;
+    (void)state;
+    pipe_pair(fd);
+    char *data = pattern(SIZE);
+    for (int i = 0; i < 2; i++)
+        fd_slot(self_hub(), fd[i])->kind = FD_POLLED;
+    struct iovec parts[] = {{data, 0}, {data, 1}, {data + 1, SIZE - 1}};
+    struct flow f = {.fd = fd[1], .chunk = 65536};
+    green_thread *t = green_spawn(drain, &f);
+    assert_int_equal(green_writev(fd[0], parts, 3), SIZE);
+    assert_int_equal(green_close(fd[0]), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(f.bytes, SIZE);
+    green_close(fd[1]);
+    free(data);
 }
 
 /* ---- UDP: 132 ---- */
@@ -782,17 +926,22 @@ int main(void)
         cmocka_unit_test(test_full_duplex),
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_waitall_and_peek),
+        cmocka_unit_test(test_waitall_meets_the_end),
+        cmocka_unit_test(test_never_waits),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_cancelled_reader_takes_nothing),
         cmocka_unit_test(test_readers_in_order),
         cmocka_unit_test(test_writes_are_not_mixed),
         cmocka_unit_test(test_close_wakes_waiters),
         cmocka_unit_test(test_reused_number),
+        cmocka_unit_test(test_reused_number_in_line),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_close_wakes_other_hubs),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_connect),
         cmocka_unit_test(test_full_backlog),
+        cmocka_unit_test(test_full_datagram_queue),
+        cmocka_unit_test(test_polled_pipe),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_descriptor_passing),
         cmocka_unit_test(test_poll),
