@@ -30,6 +30,9 @@ call_fn call_read, call_write, call_readv, call_writev;
 call_fn call_recvfrom, call_sendto, call_recvmsg, call_sendmsg, call_recvmmsg, call_sendmmsg;
 call_fn call_accept, call_connect, call_sendfile, call_splice, call_setsockopt;
 
+/* A descriptor number means another file from now on, or none. */
+void transfer_forget(int fd);
+
 /* ---- waiting.c ---- */
 call_fn call_poll, call_ppoll, call_select, call_pselect6;
 call_fn call_epoll_wait, call_epoll_pwait, call_epoll_pwait2;

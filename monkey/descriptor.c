@@ -9,7 +9,16 @@
 
 long call_close(struct call *c)
 {
-    return door_owns((int)c->arg[0]) ? -EBADF : green_io_close((int)c->arg[0]);
+    if (door_owns((int)c->arg[0]))
+        return -EBADF;
+    transfer_forget((int)c->arg[0]);
+    return green_io_close((int)c->arg[0]);
+}
+
+static void forget(int fd)
+{
+    transfer_forget(fd);
+    green_io_forget(fd);
 }
 
 long call_dup2(struct call *c)
@@ -18,7 +27,7 @@ long call_dup2(struct call *c)
     if (door_owns(to) || door_owns(from))
         return -EBADF;
     if (from != to && SYS2(SYS_fcntl, from, F_GETFD) >= 0)
-        green_io_forget(to);
+        forget(to);
     return call_kernel(c);
 }
 
@@ -53,7 +62,7 @@ static void forget_range(unsigned first, unsigned last)
             struct entry *e = (struct entry *)(void *)(buf + at);
             unsigned fd = number_of(e->name);
             if (fd >= first && fd <= last && !door_owns((int)fd))
-                green_io_forget((int)fd);
+                forget((int)fd);
             at += e->len;
         }
     if (dir >= 0)

@@ -170,8 +170,9 @@ static void robust_walk(struct task *t)
         long offset;
         uintptr_t current;
     } head;
-    if (t->robust == NULL || !peek(t->robust, &head, sizeof head))
+    if (t->robust == NULL)
         return;
+    head = *(struct robust *)t->robust; /* libc's: inside its struct pthread */
     uintptr_t at = head.first;
     for (int i = 0; i < ROBUST_MOST && (at & ~(uintptr_t)1) != (uintptr_t)t->robust; i++) {
         uintptr_t entry = at & ~(uintptr_t)1;

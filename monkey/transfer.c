@@ -9,9 +9,44 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-/* ---- SO_RCVTIMEO and SO_SNDTIMEO: looked up only in programs that have ever set one ---- */
+/* ---- SO_RCVTIMEO and SO_SNDTIMEO ----
+ *
+ * Looked up only in programs that have ever set one, and then once for each descriptor number,
+ * until it is closed or one is set. */
+
+enum { NUMBERS = 65536, NONE = -1, MOST = 1 << 30 };
 
 static atomic_bool timeouts_used;
+static _Atomic(int32_t) known[2][NUMBERS]; /* reading, writing: milliseconds; NONE; 0: ask */
+
+void transfer_forget(int fd)
+{
+    if (fd < 0 || fd >= NUMBERS || !atomic_load_explicit(&timeouts_used, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&known[0][fd], 0, memory_order_relaxed);
+    atomic_store_explicit(&known[1][fd], 0, memory_order_relaxed);
+}
+
+static int32_t ask_timeout(int fd, int option)
+{
+    struct timeval t = {0, 0};
+    socklen_t len = sizeof t;
+    if (SYS5(SYS_getsockopt, fd, SOL_SOCKET, option, &t, &len) < 0)
+        return NONE;
+    int64_t ms = t.tv_sec < MOST / 1000 ? t.tv_sec * 1000 + (t.tv_usec + 999) / 1000 : MOST;
+    return ms > 0 ? (int32_t)ms : NONE;
+}
+
+static int32_t timeout_of(int fd, int option)
+{
+    if (fd < 0 || fd >= NUMBERS)
+        return ask_timeout(fd, option);
+    _Atomic(int32_t) *at = &known[option == SO_SNDTIMEO][fd];
+    int32_t ms = atomic_load_explicit(at, memory_order_relaxed);
+    if (ms == 0)
+        atomic_store_explicit(at, ms = ask_timeout(fd, option), memory_order_relaxed);
+    return ms;
+}
 
 struct limit {
     green_scope scope;
@@ -20,13 +55,10 @@ struct limit {
 
 static void limit_look(struct limit *l, int fd, int option)
 {
-    struct timeval t = {0, 0};
-    socklen_t len = sizeof t;
-    long r = SYS5(SYS_getsockopt, fd, SOL_SOCKET, option, &t, &len);
-    int64_t ns = t.tv_sec * GREEN_SEC + t.tv_usec * GREEN_US;
-    l->set = r == 0 && ns > 0;
+    int32_t ms = timeout_of(fd, option);
+    l->set = ms != NONE;
     if (l->set)
-        green_scope_enter(&l->scope, ns);
+        green_scope_enter(&l->scope, ms * GREEN_MS);
 }
 
 static inline void limit_begin(struct limit *l, int fd, int option)
@@ -52,6 +84,8 @@ long call_setsockopt(struct call *c)
                    option == SO_RCVTIMEO_NEW || option == SO_SNDTIMEO_NEW;
     if (c->arg[1] == SOL_SOCKET && timeout)
         atomic_store(&timeouts_used, true);
+    if (timeout)
+        transfer_forget((int)c->arg[0]);
     return call_kernel(c);
 }
 
