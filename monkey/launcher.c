@@ -35,8 +35,8 @@ static const char usage[] =
     "  --version     the version\n"
     "\n"
     "GREEN_PRELOAD in the environment names another libgreen-preload.so to use.\n"
-    "Exit status: PROGRAM's; 125: green itself failed; 126: PROGRAM cannot be executed or greened;\n"
-    "127: not found.\n";
+    "Exit status: PROGRAM's; 125: green itself failed; 126: PROGRAM cannot be executed or\n"
+    "greened; 127: PROGRAM not found.\n";
 
 static _Noreturn void fail(int status, const char *format, ...)
 {
