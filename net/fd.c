@@ -22,7 +22,7 @@ static void slot_forget(struct green_hub *hub, struct fd *s);
 static void table_close(struct green_hub *hub)
 {
     struct fd *table = hub->fds;
-    for (size_t i = 0; i < hub->fds_count; i++)
+    for (size_t i = 0; hub->watches > 0; i++)
         if (table[i].watched)
             slot_forget(hub, &table[i]);
     SYS2(SYS_munmap, hub->fds, hub->fds_count * sizeof(struct fd));
@@ -230,11 +230,11 @@ static void mark_stale(struct green_hub *hub, void *arg)
     if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
         return;
     struct fd *s = (struct fd *)hub->fds + c->fd;
-    if (!s->watched)
-        return;
+    if (!s->watched && s->kind == FD_UNKNOWN && s->nonblocking == 0)
+        return; /* nothing to forget */
     s->stale = true;
     s->far.run = close_here;
-    if (!atomic_exchange(&s->far_sent, true))
+    if (s->watched && !atomic_exchange(&s->far_sent, true))
         hub_post(hub, &s->far);
 }
 
@@ -242,11 +242,11 @@ void fd_forget(int fd)
 {
     struct green_hub *hub = self_hub();
     struct far_close c = {hub, fd};
-    if (hub == NULL || fd < 0)
+    if (fd < 0)
         return;
-    if ((size_t)fd < hub->fds_count)
+    if (hub != NULL && (size_t)fd < hub->fds_count)
         slot_forget(hub, (struct fd *)hub->fds + fd);
-    if (hubs_several())
+    if (hubs_others(hub)) /* an OS thread without a hub may close what the hubs use */
         hubs_each(mark_stale, &c);
 }
 

@@ -3,6 +3,7 @@
 #include "hub_event.h"
 #include "hub_switch.h"
 #include "memory.h"
+#include "sys.h"
 #include <errno.h>
 #include <time.h>
 
@@ -205,6 +206,8 @@ void hub_destroy(struct green_hub *hub)
     hub->ending = true;
     end_threads(hub);
     hubs_remove(hub);
+    while (hub->posters > 0)
+        SYS0(SYS_sched_yield);
     hub_receive(hub);
     self_hub_set(NULL);
     hub_free(hub);

@@ -57,11 +57,13 @@ struct green_hub {
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
+    bool shared;               /* green_hub_next may choose it */
     bool ending;               /* hub_destroy has begun: no more spawns */
     struct wait_queue drained; /* hub_destroy: looks again whenever a thread ends */
 
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */
+    atomic_int posters;              /* inside hub_post: hub_destroy waits for them */
 
     uint64_t spawned, watches;
 };
@@ -105,8 +107,9 @@ int64_t hub_clock(void);
 /* Send from any OS thread. Messages of one sender arrive in order. */
 void hub_post(struct green_hub *hub, struct message *message);
 
-/* Run fn(arg) on the hub's stack over there and wait for it: not cancellable, no deadline. */
-void hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
+/* Run fn(arg) on the hub's stack over there and wait for it: not cancellable, no deadline. 0; or
+ * -EDEADLK and nothing was run: the caller is a callback of its loop and must not wait. */
+int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
 
 /* Run what has arrived; called by the loop when the bell rings. */
 void hub_receive(struct green_hub *hub);
@@ -114,7 +117,7 @@ void hub_receive(struct green_hub *hub);
 /* hubs.c */
 void hubs_add(struct green_hub *hub);
 void hubs_remove(struct green_hub *hub);
-/* Is there more than one? */
-bool hubs_several(void);
+/* Is there any but this one (which may be NULL)? */
+bool hubs_others(struct green_hub *hub);
 /* Call each hub's visitor under the list's lock. It must not block. */
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);

@@ -5,9 +5,12 @@
  * system call a batch and the owner pays nothing while there is no mail. */
 #include "self.h"
 #include "sys.h"
+#include <errno.h>
 
+/* Once the message is in the inbox, who waited for it may end the hub: posters keep it alive. */
 void hub_post(struct green_hub *hub, struct message *message)
 {
+    atomic_fetch_add(&hub->posters, 1);
     struct message *top = atomic_load_explicit(&hub->inbox, memory_order_relaxed);
     do
         message->next = top;
@@ -17,6 +20,7 @@ void hub_post(struct green_hub *hub, struct message *message)
         uint64_t one = 1;
         SYS3(SYS_write, hub->bell_fd, &one, sizeof one);
     }
+    atomic_fetch_sub(&hub->posters, 1);
 }
 
 void hub_receive(struct green_hub *hub)
@@ -61,17 +65,20 @@ static void call_run(struct message *message)
     hub_post(call->from, message);
 }
 
-void hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
+int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
 {
     struct green_hub *here = hub_here();
     if (here == hub) {
         fn(arg);
-        return;
+        return 0;
     }
+    if (here->current == &here->loop)
+        return -EDEADLK;
     struct call call = {.message = {.run = call_run}, .from = here, .fn = fn, .arg = arg};
     struct green_shield_scope scope;
     green_shield_enter(&scope);
     hub_post(hub, &call.message);
     park(here, &call.queue, WAIT_BACK, INT64_MAX, "another hub", 0);
     green_shield_leave(&scope);
+    return 0;
 }

@@ -10,6 +10,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list all = {&all, &all};
 static atomic_int count;
+static int shared;                /* how many green_hub_next may choose */
 static struct green_hub *next_up; /* whose turn green_hub_next is */
 
 void hubs_add(struct green_hub *hub)
@@ -26,13 +27,14 @@ void hubs_remove(struct green_hub *hub)
     if (next_up == hub)
         next_up = NULL;
     list_remove(&hub->hubs);
+    shared -= hub->shared;
     count--;
     pthread_mutex_unlock(&lock);
 }
 
-bool hubs_several(void)
+bool hubs_others(struct green_hub *hub)
 {
-    return count > 1;
+    return count > (hub != NULL);
 }
 
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
@@ -43,7 +45,21 @@ void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- hubs on OS threads of their own ---- */
+/* ---- hubs that share the work: on OS threads of their own, and the first caller's ---- */
+
+/* Let green_hub_next choose this hub (if_first: only if there is no other yet); returns how many it
+ * has to choose from. */
+static int share(struct green_hub *hub, bool if_first)
+{
+    pthread_mutex_lock(&lock);
+    if (!if_first || shared == 0) {
+        hub->shared = true;
+        shared++;
+    }
+    int n = shared;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
 
 struct worker {
     pthread_mutex_t lock;
@@ -57,6 +73,8 @@ static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct green_hub *hub = hub_create();
+    if (hub != NULL)
+        share(hub, false);
     pthread_mutex_lock(&w->lock);
     w->error = hub == NULL ? errno : 0;
     w->done = true;
@@ -88,18 +106,20 @@ static int worker_start(void)
 
 GREEN_API int green_hubs(int n)
 {
-    if (hub_here() == NULL)
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
         return -1;
     if (n <= 0) {
         const char *wish = getenv("GREEN_HUBS");
         n = wish != NULL ? atoi(wish) : 1;
     }
-    while (count < n) {
+    int there;
+    while ((there = share(hub, true)) < n) {
         int err = worker_start();
         if (err < 0)
-            return fail(-err, "cannot start hub %d of %d", count + 1, n);
+            return fail(-err, "cannot start hub %d of %d", there + 1, n);
     }
-    return count;
+    return there;
 }
 
 GREEN_API green_hub *green_hub_self(void)
@@ -109,14 +129,15 @@ GREEN_API green_hub *green_hub_self(void)
 
 GREEN_API green_hub *green_hub_next(void)
 {
-    if (hub_here() == NULL)
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
         return NULL;
+    share(hub, true);
     pthread_mutex_lock(&lock);
     struct list *l = next_up != NULL ? next_up->hubs.next : all.next;
-    if (l == &all)
-        l = all.next;
-    next_up = CONTAINER(l, struct green_hub, hubs);
-    struct green_hub *hub = next_up;
+    while (l == &all || !CONTAINER(l, struct green_hub, hubs)->shared)
+        l = l->next;
+    hub = next_up = CONTAINER(l, struct green_hub, hubs);
     pthread_mutex_unlock(&lock);
     return hub;
 }

@@ -31,19 +31,18 @@ struct offload_wait {
 
 /* ---- the lane's OS threads ---- */
 
-/* The lock is held until the last hub has its message and this OS thread needs no hub any more. */
 static void finish(struct offload_job *job)
 {
     pthread_mutex_lock(&job->lane->lock);
     struct offload_wait *w = job->waits;
     job->waits = NULL;
     job->over = true;
+    pthread_mutex_unlock(&job->lane->lock);
     while (w != NULL) {
         struct offload_wait *next = w->next; /* w is gone once its hub has the message */
         hub_post(w->hub, &w->message);
         w = next;
     }
-    pthread_mutex_unlock(&job->lane->lock);
     offload_drop(job);
 }
 
@@ -190,8 +189,6 @@ int offload_wait(struct offload_job *job)
     green_shield()
         while (!w.told)
             park(hub, &w.queue, WAIT_BACK, INT64_MAX, job->lane->name, 0);
-    pthread_mutex_lock(&job->lane->lock); /* the pool is done with this hub: it may end now */
-    pthread_mutex_unlock(&job->lane->lock);
     return 0;
 }
 

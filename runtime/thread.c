@@ -128,6 +128,8 @@ void thread_reap(struct green_hub *hub)
     }
 }
 
+static void far_join_end(struct green_thread *t);
+
 _Noreturn void thread_end(struct green_thread *t)
 {
     struct green_hub *hub = t->hub;
@@ -136,6 +138,8 @@ _Noreturn void thread_end(struct green_thread *t)
     if (t->group != NULL)
         group_child_done(t);
     wake_all(&t->ends, 0);
+    if (UNLIKELY(t->far != NULL))
+        far_join_end(t);
     if (t->detached)
         thread_free(t);
     if (UNLIKELY(hub->ending))
@@ -165,19 +169,16 @@ static int join_here(struct green_hub *hub, struct green_thread *t, int *result)
     return 0;
 }
 
-/* Joining from another hub: a proxy thread over there joins in its own queue and reports. It is
- * started and, if the caller gives up, cancelled by hub_call. */
+/* ---- joining from another hub: the target reports over there when it ends ---- */
+
 struct far_join {
-    struct green_thread *target;
-    struct green_thread *proxy;
+    struct green_thread *target; /* NULL: it has ended and is freed. Its hub's */
     struct green_hub *from;
     struct message done;
     struct wait_queue caller;
     int result;
     int error;
-    bool started;
-    bool stop; /* the caller gave up before the proxy's first turn */
-    bool over;
+    bool over; /* the caller knows of the end, or of the error */
 };
 
 static void far_join_done(struct message *message)
@@ -187,47 +188,54 @@ static void far_join_done(struct message *message)
     wake_first(&j->caller, 0);
 }
 
-static int far_join_run(void *arg)
-{
-    struct far_join *j = arg;
-    j->error = j->stop ? -ECANCELED : join_here(self_hub(), j->target, &j->result);
-    j->proxy = NULL;
-    hub_post(j->from, &j->done);
-    return 0;
-}
-
 static void far_join_start(void *arg)
 {
     struct far_join *j = arg;
-    green_spawn_options options = {.detached = true, .name = "join"};
-    j->proxy = thread_spawn(j->target->hub, &options, far_join_run, j);
-    j->started = j->proxy != NULL;
+    struct green_thread *t = j->target;
+    if (t->state == THREAD_DONE || t->detached || t->joined) {
+        j->error = join_here(t->hub, t, &j->result);
+        j->over = true;
+        return;
+    }
+    t->joined = true;
+    t->far = j;
 }
 
+static void far_join_end(struct green_thread *t)
+{
+    struct far_join *j = t->far;
+    t->detached = true;
+    j->result = t->result;
+    j->target = NULL;
+    hub_post(j->from, &j->done);
+}
+
+/* If it has just ended, its message has arrived before the answer to this call. */
 static void far_join_stop(void *arg)
 {
     struct far_join *j = arg;
-    j->stop = true;
-    if (j->proxy != NULL && j->proxy->state != THREAD_FRESH)
-        thread_cancel(j->proxy);
+    if (j->target == NULL)
+        return;
+    j->target->joined = false;
+    j->target->far = NULL;
 }
 
 static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
 {
     struct far_join j = {.target = t, .from = hub, .done.run = far_join_done};
-    hub_call(t->hub, far_join_start, &j);
-    if (!j.started)
-        return -ENOMEM;
-    int err = j.over ? 0 : park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
-    if (err < 0 && !j.over) {
-        hub_call(t->hub, far_join_stop, &j);
-        green_shield()
-            while (!j.over)
-                park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
-    }
+    struct green_hub *there = t->hub;
+    int err = hub_call(there, far_join_start, &j);
+    if (err < 0)
+        return err;
+    if (!j.over)
+        err = park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
+    if (!j.over)
+        hub_call(there, far_join_stop, &j);
+    if (!j.over)
+        return err;
     if (j.error == 0 && result != NULL)
         *result = j.result;
-    return err < 0 && j.error == -ECANCELED ? err : j.error;
+    return j.error;
 }
 
 GREEN_API int green_join(green_thread *t, int *result)
@@ -240,10 +248,18 @@ GREEN_API int green_join(green_thread *t, int *result)
 
 /* ---- the other calls on a thread, wherever it lives ---- */
 
+struct detach {
+    struct green_thread *thread;
+    int error;
+};
+
 static void detach_here(void *arg)
 {
-    struct green_thread *t = arg;
-    if (t->state == THREAD_DONE)
+    struct detach *d = arg;
+    struct green_thread *t = d->thread;
+    if (t->detached || t->joined)
+        d->error = -EINVAL;
+    else if (t->state == THREAD_DONE)
         thread_free(t);
     else
         t->detached = true;
@@ -251,12 +267,11 @@ static void detach_here(void *arg)
 
 GREEN_API int green_detach(green_thread *t)
 {
+    struct detach d = {t, 0};
     if (hub_here() == NULL)
         return -1;
-    if (t->detached || t->joined)
-        return (int)returned(-EINVAL);
-    hub_call(t->hub, detach_here, t);
-    return 0;
+    int err = hub_call(t->hub, detach_here, &d);
+    return (int)returned(err < 0 ? err : d.error);
 }
 
 void thread_cancel(struct green_thread *t)
@@ -278,8 +293,7 @@ GREEN_API int green_cancel(green_thread *t)
 {
     if (hub_here() == NULL)
         return -1;
-    hub_call(t->hub, cancel_here, t);
-    return 0;
+    return (int)returned(hub_call(t->hub, cancel_here, t));
 }
 
 GREEN_API int green_kill(green_thread *t, int *result)
@@ -315,8 +329,10 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
     if (options->hub == NULL || options->hub == hub)
         return thread_spawn(hub, options, fn, arg);
     struct far_spawn s = {options, fn, arg, NULL};
-    hub_call(options->hub, spawn_here, &s);
-    if (s.thread == NULL)
+    int err = hub_call(options->hub, spawn_here, &s);
+    if (err < 0)
+        failed(err);
+    else if (s.thread == NULL)
         fail(ENOMEM, "no memory or address space for another green thread on that hub");
     return s.thread;
 }

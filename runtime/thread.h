@@ -12,6 +12,7 @@
 #include <green/thread.h>
 #include <stddef.h>
 
+struct far_join;
 struct green_group;
 struct stack;
 
@@ -55,6 +56,7 @@ struct green_thread {
     void *arg;
     struct green_scope *scope; /* innermost deadline scope */
     struct wait_queue ends;    /* who waits for its end */
+    struct far_join *far;      /* who does so on another hub, or NULL */
     struct green_group *group; /* its owner, or NULL */
     struct green_thread *group_next;
     struct green_thread *group_prev;

@@ -4,7 +4,10 @@
  * library. Name them to use several CPUs, or to share the loop with libevent code.
  *
  * A hub that appeared on an OS thread of the program ends with that OS thread: green threads still
- * alive there are cancelled and waited for. */
+ * alive there are cancelled and waited for. Their handles end with it, unless somebody on another
+ * hub is in green_join by then. What one hub asks of another (spawn, join, cancel, detach) is done
+ * when that one next runs its loop: an OS thread that blocks outside this library keeps it waiting.
+ */
 #pragma once
 #include <green/thread.h>
 
@@ -12,8 +15,9 @@ GREEN_BEGIN_DECLS
 
 struct event_base;
 
-/* See to it that at least n hubs exist, the caller's included: the missing ones run on OS threads
- * of their own. n <= 0: $GREEN_HUBS, or 1. Returns how many there are, or -1: EAGAIN, ENOMEM. */
+/* See to it that at least n hubs share the work, the first caller's included: the missing ones run
+ * on OS threads of their own. n <= 0: $GREEN_HUBS, or 1. Returns how many there are, or -1: EAGAIN,
+ * ENOMEM. */
 GREEN_API int green_hubs(int n);
 
 /* The caller's hub, or the next in turn of those that green_hubs made (and the first caller's):

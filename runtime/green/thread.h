@@ -38,7 +38,8 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
  * EDEADLK: it is the caller. EINVAL: somebody else is joining it, or it is detached. */
 GREEN_API int green_join(green_thread *thread, int *result);
 
-/* Let a thread go: it is freed as soon as it ends. Mirrors pthread_detach(3). */
+/* Let a thread go: it is freed as soon as it ends. Mirrors pthread_detach(3). On a thread of
+ * another hub it may yield, as green_cancel. */
 GREEN_API int green_detach(green_thread *thread);
 
 /* Ask a thread to end. From now on each of its calls that may yield fails with ECANCELED, until

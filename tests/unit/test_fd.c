@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -560,6 +561,69 @@ static void test_close_wakes_other_hubs(void **state)
     green_close(fd[0]);
 }
 
+static void *close_without_a_hub(void *arg)
+{
+    return green_close(*(int *)arg) == 0 ? NULL : "failed";
+}
+
+/* 126: closed by an OS thread that has no hub */
+static void test_close_from_outside(void **state)
+{
+    int fd[2], result = 0;
+    pthread_t thread;
+    void *why = NULL;
+    (void)state;
+    unix_pair(fd);
+    green_thread *t = green_spawn(read_errno, &fd[1]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(pthread_create(&thread, NULL, close_without_a_hub, &fd[1]), 0);
+    assert_int_equal(pthread_join(thread, &why), 0);
+    assert_null(why);
+    green_within(10 * GREEN_SEC)
+        assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EBADF);
+    green_close(fd[0]);
+}
+
+struct handed {
+    int fd;
+    atomic_int turn;
+    const char *why;
+};
+
+static void *read_two_files(void *arg)
+{
+    struct handed *h = arg;
+    char buf[8];
+    h->why = green_read(h->fd, buf, 1) == 1 ? NULL : "file";
+    h->turn = 1;
+    while (h->turn != 2)
+        green_sleep(GREEN_US);
+    green_within(GREEN_MS) /* a socket now: waits, and lets the hub run */
+        if (green_read(h->fd, buf, 1) >= 0 || errno != ETIMEDOUT)
+            h->why = "socket";
+    return NULL;
+}
+
+/* 127: a hub forgets what a number was that another has closed, even if nobody waits there */
+static void test_number_of_another_kind(void **state)
+{
+    pthread_t thread;
+    int fd[2];
+    (void)state;
+    struct handed h = {.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)};
+    assert_int_equal(pthread_create(&thread, NULL, read_two_files, &h), 0);
+    while (h.turn != 1)
+        green_sleep(GREEN_US);
+    green_close(h.fd);
+    unix_pair(fd);
+    assert_int_equal(fd[0], h.fd);
+    h.turn = 2;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(h.why);
+    close_pair(fd);
+}
+
 /* ---- an RST that comes with the data must not hang the reader ---- */
 
 static void test_reset(void **state)
@@ -937,6 +1001,8 @@ int main(void)
         cmocka_unit_test(test_reused_number_in_line),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_close_wakes_other_hubs),
+        cmocka_unit_test(test_close_from_outside),
+        cmocka_unit_test(test_number_of_another_kind),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_connect),
         cmocka_unit_test(test_full_backlog),

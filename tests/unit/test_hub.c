@@ -146,7 +146,120 @@ static void test_joiners_end_with_their_hub(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+static int clean_up_slowly(void *arg)
+{
+    (void)arg;
+    green_sleep(3600 * GREEN_SEC);
+    green_shield()
+        green_sleep(5 * GREEN_MS);
+    return 7;
+}
+
+static _Atomic(green_thread *) left_behind;
+
+static void *leave_one(void *arg)
+{
+    (void)arg;
+    left_behind = green_spawn(clean_up_slowly, NULL);
+    green_sleep(20 * GREEN_MS);
+    return NULL;
+}
+
+/* A join from elsewhere outlives the target's hub, and has its result. */
+static void test_join_while_the_hub_ends(void **state)
+{
+    pthread_t thread;
+    int result = 0;
+    (void)state;
+    left_behind = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, leave_one, NULL), 0);
+    while (left_behind == NULL)
+        green_sleep(GREEN_US);
+    assert_int_equal(green_join(left_behind, &result), 0);
+    assert_int_equal(result, 7);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void *cancel_and_leave(void *arg)
+{
+    green_spawn_options there = {.hub = arg};
+    for (int i = 0; i < 3; i++)
+        if (green_kill(green_spawn_with(&there, sleep_errno, NULL), NULL) < 0)
+            return "failed";
+    return NULL;
+}
+
+/* 63: a hub ends right after an answer from another */
+static void test_short_calls_elsewhere(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread[2];
+        void *why = NULL;
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pthread_create(&thread[k], NULL, cancel_and_leave, other_hub()), 0);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(pthread_join(thread[k], &why), 0);
+            assert_null(why);
+        }
+    }
+}
+
+static atomic_bool stay;
+
+static void *stay_a_while(void *arg)
+{
+    *(green_hub **)arg = green_hub_self();
+    while (stay && green_sleep(GREEN_MS) == 0)
+        continue;
+    return NULL;
+}
+
+/* Whoever spreads work meets the hubs made for it, not those of passing OS threads. */
+static void test_next_is_no_passing_hub(void **state)
+{
+    _Atomic(green_hub *) passing = NULL;
+    pthread_t thread;
+    (void)state;
+    stay = true;
+    assert_int_equal(pthread_create(&thread, NULL, stay_a_while, (void *)&passing), 0);
+    while (passing == NULL)
+        green_sleep(GREEN_US);
+    for (int i = 0; i < 4; i++)
+        assert_ptr_not_equal(green_hub_next(), passing);
+    stay = false;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static int blocked_errno;
+static green_thread *far_thread;
+static int far_errno;
+
+static void on_far_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    errno = 0;
+    far_errno = green_cancel(far_thread) < 0 ? errno : 0;
+    *(bool *)arg = true;
+}
+
+/* 60: nor may a callback wait for another hub */
+static void test_callback_calls_no_other_hub(void **state)
+{
+    struct timeval soon = {0, 1000};
+    bool called = false;
+    (void)state;
+    green_spawn_options there = {.hub = other_hub()};
+    far_thread = green_spawn_with(&there, sleep_errno, NULL);
+    assert_non_null(far_thread);
+    struct event *ev = event_new(green_hub_event_base(), -1, 0, on_far_timer, &called);
+    assert_int_equal(event_add(ev, &soon), 0);
+    while (!called)
+        green_sleep(GREEN_MS);
+    event_free(ev);
+    assert_int_equal(far_errno, EDEADLK);
+    assert_int_equal(green_kill(far_thread, NULL), 0);
+}
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -220,6 +333,10 @@ int main(void)
         cmocka_unit_test(test_both_ways_at_once),
         cmocka_unit_test(test_hubs_end_with_their_threads),
         cmocka_unit_test(test_joiners_end_with_their_hub),
+        cmocka_unit_test(test_join_while_the_hub_ends),
+        cmocka_unit_test(test_short_calls_elsewhere),
+        cmocka_unit_test(test_next_is_no_passing_hub),
+        cmocka_unit_test(test_callback_calls_no_other_hub),
         cmocka_unit_test(test_event_base),
         cmocka_unit_test(test_messages),
     };
