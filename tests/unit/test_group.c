@@ -52,6 +52,9 @@ static void test_first_failure_cancels(void **state)
     assert_fails(green_group_join(&g), EIO);
     assert_int_equal(g.result, -3);
     assert_int_equal(cancelled, 10);
+    assert_int_equal(green_group_spawn(&g, add_one, &cancelled), 0); /* a new round */
+    assert_int_equal(green_group_join(&g), 0);
+    assert_int_equal(g.result, 0);
     assert_nothing_left(before);
 }
 
