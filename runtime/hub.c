@@ -37,6 +37,7 @@ void hub_yield(struct green_hub *hub)
 void hub_slice_end(struct green_hub *hub)
 {
     struct green_thread *t = hub->current;
+    hub->turns = 0; /* a slice may have taken long: poll */
     hub_yield(hub);
     if (t->deadline <= hub->now)
         t->refused |= REFUSED_LATE;

@@ -4,7 +4,7 @@
  *  - only the hub's OS thread touches it; other threads reach it through hub_post and hub_call;
  *  - a parking thread switches straight to the next ready one; the hub's own stack (`loop`, a
  *    thread that is never in the ready queue) is entered only to poll: when nothing is ready, and
- *    every `turns_each` switches;
+ *    every `turns_each` switches or after a used-up slice;
  *  - callbacks of the event loop only make threads ready; they never switch. */
 #pragma once
 #include "compiler.h"

@@ -913,6 +913,26 @@ static void test_ready_socket_does_not_starve(void **state)
     close_pair(fd);
 }
 
+/* 137: the loop is polled after each slice, however long its calls take */
+static void test_slices_end_with_a_poll(void **state)
+{
+    enum { SLICES = 16 };
+    int fd[2];
+    char c;
+    (void)state;
+    unix_pair(fd);
+    assert_int_equal(green_send(fd[0], "x", 1, 0), 1);
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < SLICES * OPS_SLICE; i++)
+        assert_int_equal(green_recv(fd[1], &c, 1, MSG_PEEK), 1);
+    assert_in_range(stats_now().polls - before.polls, SLICES - 1, SLICES + 1);
+    before = stats_now();
+    for (int i = 0; i < SLICES * OPS_SLICE; i++)
+        assert_int_equal(green_recv(fd[1], &c, 1, MSG_PEEK | MSG_DONTWAIT), 1);
+    assert_in_range(stats_now().polls - before.polls, SLICES - 1, SLICES + 1);
+    close_pair(fd);
+}
+
 static int read_for_ever(void *arg)
 {
     char c;
@@ -1013,6 +1033,7 @@ int main(void)
         cmocka_unit_test(test_poll),
         cmocka_unit_test(test_poll_writable),
         cmocka_unit_test(test_ready_socket_does_not_starve),
+        cmocka_unit_test(test_slices_end_with_a_poll),
         cmocka_unit_test(test_ready_socket_and_cancel),
         cmocka_unit_test(test_bad_descriptors),
         cmocka_unit_test(test_accept_storm),
