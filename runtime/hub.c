@@ -54,7 +54,7 @@ static void expire(struct green_hub *hub)
         if (t->state != THREAD_PARKED)
             continue;
         if (t->until <= hub->now)
-            wake(t, -ETIMEDOUT);
+            wake_early(t, -ETIMEDOUT);
         else if (t->until != never)
             heap_arm(&hub->timers, t, t->until);
     }

@@ -17,13 +17,6 @@
 
 struct event_base;
 
-/* Work sent to another hub; runs there on the hub's stack and must not block. It may free or
- * re-use the message. */
-struct message {
-    struct message *next;
-    void (*run)(struct message *message);
-};
-
 enum {
     OPS_SLICE = 64,    /* calls that did not block after which a thread yields all the same */
     STACK_CLASSES = 17 /* 16 KiB, 32 KiB ... 1 GiB */
@@ -38,6 +31,7 @@ struct green_hub {
     int64_t now;                     /* CLOCK_MONOTONIC at the last poll; up to a tick behind */
     void *fds;                       /* net/fd.c's table of this hub */
     _Atomic size_t fds_count;        /* other hubs look, too */
+    _Atomic unsigned guarding;       /* guards it is inside of (shared.h) */
     int *errno_at;                   /* the OS thread's errno */
     struct heap timers;
     int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */

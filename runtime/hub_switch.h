@@ -42,6 +42,16 @@ static inline __attribute__((always_inline)) void hub_switch(struct green_hub *h
     self_arrive(hub, kept);
 }
 
+static inline __attribute__((always_inline)) void wait_dequeue(struct waiter *w)
+{
+    struct wait_queue *queue = w->queue;
+    if (queue == NULL)
+        return;
+    *(w->prev != NULL ? &w->prev->next : &queue->head) = w->next;
+    *(w->next != NULL ? &w->next->prev : &queue->tail) = w->prev;
+    w->queue = NULL;
+}
+
 static inline __attribute__((always_inline)) void wait_enqueue(struct wait_queue *queue,
                                                                struct waiter *w, enum wait_end end)
 {
@@ -50,6 +60,23 @@ static inline __attribute__((always_inline)) void wait_enqueue(struct wait_queue
     w->prev = end == WAIT_FRONT ? NULL : queue->tail;
     *(w->prev != NULL ? &w->prev->next : &queue->head) = w;
     *(w->next != NULL ? &w->next->prev : &queue->tail) = w;
+}
+
+/* The first half of parking: the thread stands in the queue, its timer is set. A switch follows. */
+static inline __attribute__((always_inline)) void park_begin(struct green_hub *hub,
+                                                             struct wait_queue *queue,
+                                                             enum wait_end end, int64_t until,
+                                                             const char *why, long object)
+{
+    struct green_thread *t = hub->current;
+    t->until = until < t->deadline ? until : t->deadline;
+    if (UNLIKELY(t->until < t->timer_at))
+        heap_arm(&hub->timers, t, t->until);
+    if (LIKELY(queue != NULL))
+        wait_enqueue(queue, &t->waiter, end);
+    t->why = why;
+    t->object = object;
+    t->state = THREAD_PARKED;
 }
 
 /* park (wait.h), inline. */
@@ -64,14 +91,7 @@ static inline __attribute__((always_inline)) int park_here(struct green_hub *hub
                  t == &hub->loop) &&
         (err = park_refused(hub)) < 0)
         return err;
-    t->until = until < t->deadline ? until : t->deadline;
-    if (UNLIKELY(t->until < t->timer_at))
-        heap_arm(&hub->timers, t, t->until);
-    if (LIKELY(queue != NULL))
-        wait_enqueue(queue, &t->waiter, end);
-    t->why = why;
-    t->object = object;
-    t->state = THREAD_PARKED;
+    park_begin(hub, queue, end, until, why, object);
     hub_switch(hub, false);
     return LIKELY(t->waiter.outcome == 0) ? 0 : park_failed(t);
 }

@@ -1,9 +1,12 @@
 /* hubs.c - all hubs of the process, and those on OS threads of their own. */
 #include "error.h"
-#include "self.h"
+#include "shared.h"
+#include "sys.h"
 #include <errno.h>
 #include <green/hub.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -13,9 +16,35 @@ static atomic_int count;
 static int shared;                /* how many green_hub_next may choose */
 static struct green_hub *next_up; /* whose turn green_hub_next is */
 
+/* ---- guards (shared.h): taken only once there are several hubs ---- */
+
+atomic_bool hubs_many;
+
+/* The first hub: can the others be told, later? */
+static void guards_prepare(void)
+{
+    if (SYS3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) < 0)
+        hubs_many = true;
+}
+
+/* The second hub, before it does anything: after the barrier every hub either sees that guards
+ * have to be taken, or has announced that it is inside one; then it is out in a moment. */
+static void guards_begin(void)
+{
+    hubs_many = true;
+    SYS3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    for (struct list *l = all.next; l != &all; l = l->next)
+        while (CONTAINER(l, struct green_hub, hubs)->guarding != 0)
+            sched_yield();
+}
+
 void hubs_add(struct green_hub *hub)
 {
     pthread_mutex_lock(&lock);
+    if (count == 0)
+        guards_prepare();
+    else if (!hubs_many)
+        guards_begin();
     list_append(&all, &hub->hubs);
     count++;
     pthread_mutex_unlock(&lock);

@@ -25,9 +25,28 @@ static inline void san_arrive(struct san_fiber *self)
     __sanitizer_finish_switch_fiber(self->fake, NULL, NULL);
 }
 
+/* The same, where the stack just left is not known yet: ASan knows it. */
+static inline void san_arrive_from(struct san_fiber *self, struct san_fiber *left)
+{
+    const void *bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(self->fake, &bottom, &size);
+    if (left->bottom == NULL) {
+        left->bottom = bottom;
+        left->size = size;
+    }
+}
+
 static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
 {
     *fiber = (struct san_fiber){NULL, bottom, size};
+}
+
+/* What `fiber` stands for runs on another's stack now. */
+static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)
+{
+    fiber->bottom = to->bottom;
+    fiber->size = to->size;
 }
 
 #else
@@ -46,9 +65,19 @@ static inline void san_arrive(struct san_fiber *self)
     (void)self;
 }
 
+static inline void san_arrive_from(struct san_fiber *self, struct san_fiber *left)
+{
+    (void)self, (void)left;
+}
+
 static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
 {
     (void)fiber, (void)bottom, (void)size;
+}
+
+static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)
+{
+    (void)fiber, (void)to;
 }
 
 #endif

@@ -281,7 +281,7 @@ void thread_cancel(struct green_thread *t)
         return;
     t->refused |= REFUSED_CANCELLED;
     if (t->state == THREAD_PARKED)
-        wake(t, -ECANCELED);
+        wake_early(t, -ECANCELED);
 }
 
 static void cancel_here(void *arg)

@@ -5,6 +5,7 @@
  * thread touches it. */
 #pragma once
 #include "list.h"
+#include "message.h"
 #include "sanitize.h"
 #include "switch.h"
 #include "wait.h"
@@ -64,6 +65,7 @@ struct green_thread {
     struct stack_pool *pool;   /* where the stack goes back to */
     struct list all;           /* in the hub's list of its threads */
     struct error_text *errmsg; /* error.c; NULL until there was one */
+    struct message woken;      /* when another hub wakes it */
     char name[16];
     struct san_fiber fiber; /* what sanitizers need to know of a stack */
 };

@@ -1,16 +1,7 @@
 /* wait.c - see wait.h. */
 #include "hub_switch.h"
+#include "shared.h"
 #include <errno.h>
-
-static inline void dequeue(struct waiter *w)
-{
-    struct wait_queue *queue = w->queue;
-    if (queue == NULL)
-        return;
-    *(w->prev != NULL ? &w->prev->next : &queue->head) = w->next;
-    *(w->next != NULL ? &w->next->prev : &queue->tail) = w->prev;
-    w->queue = NULL;
-}
 
 /* The ambient deadline has made a call fail: the scope that rules is told. */
 static int deadline_passed(struct green_thread *t)
@@ -49,9 +40,23 @@ int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int
 
 __attribute__((hot)) void wake(struct green_thread *t, int outcome)
 {
-    dequeue(&t->waiter);
+    wait_dequeue(&t->waiter);
     t->waiter.outcome = outcome;
     hub_ready(t->hub, t);
+}
+
+void wake_early(struct green_thread *t, int outcome)
+{
+    green_guard *guard = t->waiter.guard;
+    if (guard != NULL) {
+        guard_enter(t->hub, guard);
+        bool ours = t->waiter.queue != NULL; /* else another hub has woken it: the message comes */
+        wait_dequeue(&t->waiter);
+        guard_leave(t->hub, guard);
+        if (!ours)
+            return;
+    }
+    wake(t, outcome);
 }
 
 __attribute__((hot)) bool wake_first(struct wait_queue *queue, int outcome)

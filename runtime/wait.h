@@ -16,8 +16,10 @@ struct wait_queue;
 struct waiter {
     struct waiter *next;
     struct waiter *prev;
-    struct wait_queue *queue; /* NULL: in none */
-    int outcome;              /* 0, or a negative errno */
+    struct wait_queue *queue;  /* NULL: in none */
+    int outcome;               /* 0, or a negative errno */
+    int tag;                   /* what for, when a queue has several kinds (shared.h) */
+    struct green_guard *guard; /* of the object, when hubs share it (shared.h); else NULL */
 };
 
 /* Zeroed memory is an empty queue. */
@@ -45,6 +47,8 @@ int park_failed(struct green_thread *thread);
 
 /* Take a parked thread out of its queue and make it ready. */
 void wake(struct green_thread *thread, int outcome);
+/* The deadline or a cancellation ends a wait, unless it has just been ended otherwise. */
+void wake_early(struct green_thread *thread, int outcome);
 /* The first in the queue; false if it is empty. */
 bool wake_first(struct wait_queue *queue, int outcome);
 void wake_all(struct wait_queue *queue, int outcome);

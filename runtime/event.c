@@ -1,0 +1,44 @@
+/* event.c - see green/event.h. */
+#include "error.h"
+#include "shared.h"
+#include <green/event.h>
+
+GREEN_API int green_event_set(green_event *e)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &e->guard);
+    e->set = true;
+    shared_wake_all(hub, &e->waiters, 0);
+    guard_leave(hub, &e->guard);
+    return 0;
+}
+
+GREEN_API int green_event_clear(green_event *e)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &e->guard);
+    e->set = false;
+    guard_leave(hub, &e->guard);
+    return 0;
+}
+
+GREEN_API bool green_event_is_set(green_event *e)
+{
+    return __atomic_load_n(&e->set, __ATOMIC_ACQUIRE);
+}
+
+GREEN_API int green_event_wait(green_event *e)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &e->guard);
+    if (!e->set)
+        return (int)returned(shared_wait(hub, &e->guard, &e->waiters, 0, "event", e));
+    guard_leave(hub, &e->guard);
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* once.c - see green/once.h. */
+#include "error.h"
+#include "shared.h"
+#include <errno.h>
+#include <green/once.h>
+
+enum { NOT_BEGUN, UNDER_WAY, DONE };
+
+static int run(struct green_hub *hub, green_once *o, int (*fn)(void *), void *arg)
+{
+    errno = 0;
+    int result = fn(arg);
+    int err = result < 0 ? (errno != 0 ? errno : ECANCELED) : 0;
+    guard_enter(hub, &o->guard);
+    o->runner = NULL;
+    o->state = err == 0 ? DONE : NOT_BEGUN;
+    if (err == 0)
+        shared_wake_all(hub, &o->waiters, 0);
+    else
+        shared_wake(hub, &o->waiters, 0); /* its turn to try */
+    guard_leave(hub, &o->guard);
+    return -err;
+}
+
+GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    for (;;) {
+        guard_enter(hub, &o->guard);
+        if (o->state != UNDER_WAY || o->runner == hub->current)
+            break;
+        int err = shared_wait(hub, &o->guard, &o->waiters, 0, "once", o);
+        if (err < 0)
+            return (int)returned(err);
+    }
+    int state = o->state;
+    if (state == NOT_BEGUN) {
+        o->state = UNDER_WAY;
+        o->runner = hub->current;
+    }
+    guard_leave(hub, &o->guard);
+    if (state == NOT_BEGUN)
+        return (int)returned(run(hub, o, fn, arg));
+    return (int)returned(state == DONE ? 0 : -EDEADLK);
+}

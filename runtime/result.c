@@ -1,0 +1,50 @@
+/* result.c - see green/result.h. */
+#include "error.h"
+#include "shared.h"
+#include <errno.h>
+#include <green/result.h>
+
+static int give(green_result *r, void *value, int error)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &r->guard);
+    bool first = !r->given;
+    if (first) {
+        r->given = true;
+        r->value = value;
+        r->error = error;
+        shared_wake_all(hub, &r->waiters, 0);
+    }
+    guard_leave(hub, &r->guard);
+    return (int)returned(first ? 0 : -EALREADY);
+}
+
+GREEN_API int green_result_set(green_result *r, void *value)
+{
+    return give(r, value, 0);
+}
+
+GREEN_API int green_result_fail(green_result *r, int error)
+{
+    return error > 0 ? give(r, NULL, error) : (int)returned(-EINVAL);
+}
+
+GREEN_API int green_result_get(green_result *r, void **value)
+{
+    struct green_hub *hub = hub_here();
+    int err = 0;
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &r->guard);
+    if (!r->given)
+        err = shared_wait(hub, &r->guard, &r->waiters, 0, "result", r);
+    else
+        guard_leave(hub, &r->guard);
+    if (err < 0)
+        return (int)returned(err);
+    if (value != NULL)
+        *value = r->value;
+    return (int)returned(-r->error);
+}

@@ -1,0 +1,48 @@
+/* semaphore.c - see green/semaphore.h. */
+#include "error.h"
+#include "shared.h"
+#include <errno.h>
+#include <green/semaphore.h>
+
+GREEN_API int green_semaphore_acquire(green_semaphore *s)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &s->guard);
+    if (s->count == 0)
+        return (int)returned(shared_wait(hub, &s->guard, &s->waiters, 0, "semaphore", s));
+    s->count--;
+    guard_leave(hub, &s->guard);
+    return 0;
+}
+
+GREEN_API int green_semaphore_try(green_semaphore *s)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &s->guard);
+    bool got = s->count > 0;
+    if (got)
+        s->count--;
+    guard_leave(hub, &s->guard);
+    if (!got)
+        shared_tried(hub);
+    return (int)returned(got ? 0 : -EBUSY);
+}
+
+GREEN_API int green_semaphore_release(green_semaphore *s)
+{
+    struct green_hub *hub = hub_here();
+    int err = 0;
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &s->guard);
+    if ((s->limit != 0 && s->count >= s->limit) || s->count == UINT32_MAX)
+        err = -EOVERFLOW;
+    else if (shared_wake(hub, &s->waiters, 0) == NULL)
+        s->count++;
+    guard_leave(hub, &s->guard);
+    return (int)returned(err);
+}

@@ -1,0 +1,239 @@
+/* test_duel.c - two hubs fight over each primitive (scenarios 77, 84, 85): nothing is lost, nothing
+ * is given twice, and what was held is free in the end. */
+#include "unit.h"
+
+#include <green/barrier.h>
+#include <green/condition.h>
+#include <green/event.h>
+#include <green/result.h>
+#include <green/rwlock.h>
+#include <green/semaphore.h>
+#include <green/wait_group.h>
+#include <pthread.h>
+
+enum { ROUNDS = 2000, THREADS = 3 };
+
+/* Runs fn(arg) on THREADS green threads of each of two hubs (one of them this one) and expects
+ * all to return 0. */
+static void duel(int (*fn)(void *), void *arg)
+{
+    green_thread *threads[2 * THREADS];
+    green_hub_stats before = stats_now();
+    assert_true(green_hubs(2) >= 2);
+    green_hub *other = green_hub_next();
+    if (other == green_hub_self())
+        other = green_hub_next();
+    green_spawn_options options = {.hub = other};
+    for (int i = 0; i < 2 * THREADS; i++) {
+        threads[i] = i % 2 ? green_spawn(fn, arg) : green_spawn_with(&options, fn, arg);
+        assert_non_null(threads[i]);
+    }
+    for (int i = 0; i < 2 * THREADS; i++) {
+        int result = -1;
+        assert_int_equal(green_join(threads[i], &result), 0);
+        assert_int_equal(result, 0);
+    }
+    assert_nothing_left(before);
+}
+
+/* ---- mutex: a counter that is not atomic; some attempts give up ---- */
+
+static green_mutex mutex = GREEN_MUTEX_INIT;
+static long counter, expected;
+
+static int count_up(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        int err = 0;
+        green_within(i % 3 == 0 ? 50 * GREEN_US : INT64_MAX)
+            err = green_mutex_lock(&mutex);
+        if (err < 0) {
+            if (errno != ETIMEDOUT)
+                return -1;
+            continue;
+        }
+        counter++;
+        if (i % 16 == 0)
+            green_yield(); /* while it is held */
+        expected++;
+        if (green_mutex_unlock(&mutex) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void test_mutex(void **state)
+{
+    (void)state;
+    duel(count_up, NULL);
+    assert_int_equal(counter, expected);
+    assert_true(counter > ROUNDS);
+    assert_null(mutex.owner);
+}
+
+/* ---- semaphore: never more inside than permits ---- */
+
+static green_semaphore semaphore = GREEN_SEMAPHORE_BOUNDED_INIT(2);
+static int inside;
+
+static int enter_and_leave(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        int err = 0;
+        green_within(i % 5 == 0 ? 20 * GREEN_US : INT64_MAX)
+            err = green_semaphore_acquire(&semaphore);
+        if (err < 0)
+            continue;
+        if (__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST) > 2)
+            return -1;
+        if (i % 8 == 0)
+            green_yield();
+        __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+        if (green_semaphore_release(&semaphore) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void test_semaphore(void **state)
+{
+    (void)state;
+    duel(enter_and_leave, NULL);
+    assert_int_equal(semaphore.count, 2);
+}
+
+/* ---- condition: every item put is taken once ---- */
+
+static green_mutex box_mutex = GREEN_MUTEX_INIT;
+static green_condition box_changed = GREEN_CONDITION_INIT;
+static int items, put, taken;
+
+static int put_and_take(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        green_mutex_lock(&box_mutex);
+        items++;
+        put++;
+        green_condition_signal(&box_changed);
+        green_mutex_unlock(&box_mutex);
+        green_mutex_lock(&box_mutex);
+        while (items == 0)
+            if (green_condition_wait(&box_changed, &box_mutex) < 0)
+                return -1;
+        items--;
+        taken++;
+        green_mutex_unlock(&box_mutex);
+    }
+    return 0;
+}
+
+static void test_condition(void **state)
+{
+    (void)state;
+    duel(put_and_take, NULL);
+    assert_int_equal(put, taken);
+    assert_int_equal(items, 0);
+}
+
+/* ---- rwlock: readers see both halves alike ---- */
+
+static green_rwlock rwlock = GREEN_RWLOCK_INIT;
+static long left_half, right_half;
+
+static int read_or_write(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        bool write = i % 4 == 0;
+        if ((write ? green_rwlock_write(&rwlock) : green_rwlock_read(&rwlock)) < 0)
+            return -1;
+        if (write) {
+            left_half++;
+            green_yield();
+            right_half++;
+        } else if (left_half != right_half) {
+            return -1;
+        }
+        if (green_rwlock_unlock(&rwlock) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void test_rwlock(void **state)
+{
+    (void)state;
+    duel(read_or_write, NULL);
+    assert_int_equal(left_half, 2 * THREADS * ROUNDS / 4);
+}
+
+/* ---- barrier: nobody runs ahead ---- */
+
+static green_barrier barrier = GREEN_BARRIER_INIT(2 * THREADS);
+static int arrivals;
+
+static int march(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < ROUNDS / 10; i++) {
+        __atomic_add_fetch(&arrivals, 1, __ATOMIC_SEQ_CST);
+        if (green_barrier_wait(&barrier) < 0)
+            return -1;
+        if (__atomic_load_n(&arrivals, __ATOMIC_SEQ_CST) < (i + 1) * 2 * THREADS)
+            return -1;
+    }
+    return 0;
+}
+
+static void test_barrier(void **state)
+{
+    (void)state;
+    duel(march, NULL);
+}
+
+/* ---- 77: from an OS thread that is no hub of ours, both ways ---- */
+
+struct exchange {
+    green_event there, back;
+    green_result value;
+};
+
+static void *answer(void *arg)
+{
+    struct exchange *e = arg;
+    if (green_event_wait(&e->there) == 0)
+        green_result_set(&e->value, "answer");
+    green_event_wait(&e->back);
+    return NULL;
+}
+
+static void test_plain_os_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct exchange e = {GREEN_EVENT_INIT, GREEN_EVENT_INIT, GREEN_RESULT_INIT};
+        pthread_t thread;
+        void *value = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, answer, &e), 0);
+        if (i % 2)
+            green_sleep(200 * GREEN_US);
+        green_event_set(&e.there);
+        assert_int_equal(green_result_get(&e.value, &value), 0);
+        assert_string_equal(value, "answer");
+        green_event_set(&e.back);
+        pthread_join(thread, NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mutex),     cmocka_unit_test(test_semaphore),
+        cmocka_unit_test(test_condition), cmocka_unit_test(test_rwlock),
+        cmocka_unit_test(test_barrier),   cmocka_unit_test(test_plain_os_threads),
+    };
+    return cmocka_run_group_tests_name("duel", tests, NULL, NULL);
+}

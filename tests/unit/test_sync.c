@@ -1,0 +1,431 @@
+/* test_sync.c - mutex, semaphore, event, condition, rwlock, barrier, wait group, once, result, on
+ * one hub. Between hubs: test_duel.c. */
+#include "unit.h"
+
+#include <green/barrier.h>
+#include <green/condition.h>
+#include <green/event.h>
+#include <green/once.h>
+#include <green/result.h>
+#include <green/rwlock.h>
+#include <green/semaphore.h>
+#include <green/wait_group.h>
+
+/* What a thread did, in the order it was done. */
+static char trace[64];
+
+static void note(char c)
+{
+    size_t n = strlen(trace);
+    if (n < sizeof trace - 1) {
+        trace[n] = c;
+        trace[n + 1] = '\0';
+    }
+}
+
+static void reset(void)
+{
+    memset(trace, 0, sizeof trace);
+}
+
+/* ---- mutex: 78, 79, 80, 81, 86, 87 ---- */
+
+struct locker {
+    green_mutex *mutex;
+    char name;
+};
+
+static int lock_note_unlock(void *arg)
+{
+    struct locker *l = arg;
+    if (green_mutex_lock(l->mutex) < 0) {
+        note('x');
+        return -errno;
+    }
+    note(l->name);
+    green_yield();
+    return green_mutex_unlock(l->mutex);
+}
+
+static void test_mutex_is_fifo(void **state)
+{
+    green_mutex m = GREEN_MUTEX_INIT;
+    struct locker lockers[4];
+    green_thread *threads[4];
+    int result;
+    (void)state;
+    reset();
+    green_hub_stats before = stats_now();
+    assert_int_equal(green_mutex_lock(&m), 0);
+    for (int i = 0; i < 4; i++) {
+        lockers[i] = (struct locker){&m, (char)('a' + i)};
+        threads[i] = green_spawn(lock_note_unlock, &lockers[i]);
+    }
+    green_yield();
+    green_cancel(threads[1]); /* in line: leaves it, and takes no turn with it */
+    assert_int_equal(green_mutex_unlock(&m), 0);
+    assert_fails(green_mutex_trylock(&m), EBUSY); /* handed over already */
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(green_join(threads[i], &result), 0);
+        assert_int_equal(result, i == 1 ? -ECANCELED : 0);
+    }
+    assert_string_equal(trace, "xacd");
+    assert_null(m.owner);
+    assert_nothing_left(before);
+}
+
+static int unlock_foreign(void *mutex)
+{
+    return green_mutex_unlock(mutex) < 0 ? errno : 0;
+}
+
+static void test_mutex_owner_rules(void **state)
+{
+    green_mutex m = GREEN_MUTEX_INIT, r = GREEN_MUTEX_RECURSIVE_INIT;
+    int result;
+    (void)state;
+    assert_fails(green_mutex_unlock(&m), EPERM);
+    assert_int_equal(green_mutex_lock(&m), 0);
+    assert_fails(green_mutex_lock(&m), EDEADLK);
+    green_join(green_spawn(unlock_foreign, &m), &result);
+    assert_int_equal(result, EPERM);
+    assert_int_equal(green_mutex_unlock(&m), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(green_mutex_lock(&r), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(green_mutex_unlock(&r), 0);
+    assert_fails(green_mutex_unlock(&r), EPERM);
+}
+
+static int hold_briefly(void *mutex)
+{
+    green_mutex_lock(mutex);
+    green_sleep(GREEN_MS);
+    return green_mutex_unlock(mutex);
+}
+
+static void test_mutex_deadline_and_spin(void **state)
+{
+    green_mutex m = GREEN_MUTEX_INIT;
+    (void)state;
+    green_thread *t = green_spawn(hold_briefly, &m);
+    green_yield();
+    green_within(0)
+        assert_fails(green_mutex_lock(&m), ETIMEDOUT);
+    while (green_mutex_trylock(&m) < 0) /* a spin: the holder gets its turns */
+        assert_int_equal(errno, EBUSY);
+    assert_int_equal(green_mutex_unlock(&m), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    green_within(0) { /* 6: free: needs no waiting */
+        assert_int_equal(green_mutex_lock(&m), 0);
+        assert_int_equal(green_mutex_unlock(&m), 0);
+    }
+}
+
+/* ---- semaphore: 78, 79, 81 ---- */
+
+static int acquire(void *semaphore)
+{
+    return green_semaphore_acquire(semaphore) < 0 ? -errno : 0;
+}
+
+static void test_semaphore(void **state)
+{
+    green_semaphore s = GREEN_SEMAPHORE_INIT(2), b = GREEN_SEMAPHORE_BOUNDED_INIT(1);
+    int result;
+    (void)state;
+    assert_int_equal(green_semaphore_acquire(&s), 0);
+    assert_int_equal(green_semaphore_try(&s), 0);
+    assert_fails(green_semaphore_try(&s), EBUSY);
+    green_within(GREEN_MS)
+        assert_fails(green_semaphore_acquire(&s), ETIMEDOUT);
+    green_thread *a = green_spawn(acquire, &s), *c = green_spawn(acquire, &s);
+    green_yield();
+    green_cancel(a);
+    assert_int_equal(green_semaphore_release(&s), 0); /* goes to c: a has left the line */
+    assert_int_equal(green_join(a, &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    assert_int_equal(green_join(c, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(s.count, 0);
+    assert_fails(green_semaphore_release(&b), EOVERFLOW);
+    assert_int_equal(green_semaphore_acquire(&b), 0);
+    assert_int_equal(green_semaphore_release(&b), 0);
+}
+
+/* ---- event: 70 - 74 ---- */
+
+struct waiter_on_event {
+    green_event *event;
+    char name;
+};
+
+static int await_event(void *arg)
+{
+    struct waiter_on_event *w = arg;
+    if (green_event_wait(w->event) < 0)
+        return -1;
+    note(w->name);
+    return 0;
+}
+
+static void test_event(void **state)
+{
+    green_event e = GREEN_EVENT_INIT;
+    struct waiter_on_event waiters[5];
+    green_group g = GREEN_GROUP_INIT;
+    (void)state;
+    reset();
+    for (int i = 0; i < 5; i++) {
+        waiters[i] = (struct waiter_on_event){&e, (char)('a' + i)};
+        green_group_spawn(&g, await_event, &waiters[i]);
+    }
+    green_yield();
+    green_event_set(&e);
+    assert_true(green_event_is_set(&e));
+    green_event_clear(&e); /* 71: all who waited go on all the same */
+    assert_int_equal(green_group_join(&g), 0);
+    assert_string_equal(trace, "abcde");
+    green_within(GREEN_MS) /* 72 */
+        assert_fails(green_event_wait(&e), ETIMEDOUT);
+    green_event_set(&e);
+    green_within(0)
+        assert_int_equal(green_event_wait(&e), 0);
+}
+
+/* ---- condition: 89 ---- */
+
+struct box {
+    green_mutex mutex;
+    green_condition changed;
+    int value;
+    int woken;
+};
+
+static int await_value(void *arg)
+{
+    struct box *b = arg;
+    int err = 0;
+    green_mutex_lock(&b->mutex);
+    while (b->value == 0 && err == 0)
+        if (green_condition_wait(&b->changed, &b->mutex) < 0)
+            err = errno;
+    if (err == 0) {
+        b->value--;
+        b->woken++;
+    }
+    bool owner = b->mutex.owner == green_self(); /* also after a failed wait */
+    green_mutex_unlock(&b->mutex);
+    return owner ? -err : -1;
+}
+
+static void test_condition(void **state)
+{
+    struct box b = {GREEN_MUTEX_INIT, GREEN_CONDITION_INIT, 0, 0};
+    green_thread *t[3];
+    int result;
+    (void)state;
+    assert_fails(green_condition_wait(&b.changed, &b.mutex), EPERM);
+    for (int i = 0; i < 3; i++)
+        t[i] = green_spawn(await_value, &b);
+    green_yield();
+    green_mutex_lock(&b.mutex);
+    b.value = 1;
+    green_condition_signal(&b.changed);
+    green_mutex_unlock(&b.mutex);
+    assert_int_equal(green_join(t[0], &result), 0); /* the first in line */
+    assert_int_equal(result, 0);
+    green_cancel(t[1]);
+    assert_int_equal(green_join(t[1], &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    b.value = 5;
+    green_condition_broadcast(&b.changed);
+    assert_int_equal(green_join(t[2], &result), 0);
+    assert_int_equal(b.woken, 2);
+    green_mutex_lock(&b.mutex);
+    green_within(GREEN_MS)
+        assert_fails(green_condition_wait(&b.changed, &b.mutex), ETIMEDOUT);
+    assert_ptr_equal(b.mutex.owner, green_self());
+    green_mutex_unlock(&b.mutex);
+}
+
+/* ---- rwlock: 90 ---- */
+
+struct reader {
+    green_rwlock *lock;
+    char name;
+    bool write;
+};
+
+static int use_rwlock(void *arg)
+{
+    struct reader *r = arg;
+    if ((r->write ? green_rwlock_write(r->lock) : green_rwlock_read(r->lock)) < 0)
+        return -errno;
+    note(r->name);
+    green_yield();
+    return green_rwlock_unlock(r->lock);
+}
+
+static void test_rwlock(void **state)
+{
+    green_rwlock l = GREEN_RWLOCK_INIT;
+    struct reader users[5] = {
+        {&l, 'r', false}, {&l, 'W', true}, {&l, 's', false}, {&l, 't', false}, {&l, 'V', true},
+    };
+    green_thread *threads[5];
+    int result;
+    (void)state;
+    reset();
+    assert_fails(green_rwlock_unlock(&l), EPERM);
+    assert_int_equal(green_rwlock_read(&l), 0);
+    assert_int_equal(green_rwlock_read(&l), 0); /* readers share */
+    for (int i = 0; i < 5; i++)
+        threads[i] = green_spawn(use_rwlock, &users[i]);
+    green_yield();
+    assert_string_equal(trace, "r"); /* s and t wait behind the writer */
+    green_rwlock_unlock(&l);
+    green_rwlock_unlock(&l);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(green_join(threads[i], &result), 0);
+        assert_int_equal(result, 0);
+    }
+    assert_string_equal(trace, "rWstV");
+    /* a writer that gives up lets the readers behind it go on */
+    reset();
+    assert_int_equal(green_rwlock_read(&l), 0);
+    threads[0] = green_spawn(use_rwlock, &users[1]);
+    threads[1] = green_spawn(use_rwlock, &users[2]);
+    green_yield();
+    assert_string_equal(trace, "");
+    green_kill(threads[0], &result);
+    assert_int_equal(result, -ECANCELED);
+    assert_int_equal(green_join(threads[1], &result), 0);
+    assert_string_equal(trace, "s");
+    green_rwlock_unlock(&l);
+    assert_int_equal(green_rwlock_write(&l), 0);
+    assert_fails(green_rwlock_read(&l), EDEADLK);
+    green_rwlock_unlock(&l);
+}
+
+/* ---- barrier: 90 ---- */
+
+static int meet(void *barrier)
+{
+    return green_barrier_wait(barrier);
+}
+
+static void test_barrier(void **state)
+{
+    green_barrier b = GREEN_BARRIER_INIT(3);
+    (void)state;
+    green_within(GREEN_MS) /* gives up: has not arrived */
+        assert_fails(green_barrier_wait(&b), ETIMEDOUT);
+    for (int round = 0; round < 3; round++) {
+        int first = -1, second = -1;
+        green_thread *s = green_spawn(meet, &b), *t = green_spawn(meet, &b);
+        green_yield();
+        assert_int_equal(green_barrier_wait(&b), 1);
+        green_join(s, &first);
+        green_join(t, &second);
+        assert_int_equal(first, 0);
+        assert_int_equal(second, 0);
+    }
+}
+
+/* ---- wait group, once, result: 75, 76 ---- */
+
+static int work(void *group)
+{
+    green_yield();
+    return green_wait_group_done(group);
+}
+
+static void test_wait_group(void **state)
+{
+    green_wait_group g = GREEN_WAIT_GROUP_INIT;
+    (void)state;
+    assert_int_equal(green_wait_group_wait(&g), 0);
+    assert_fails(green_wait_group_done(&g), EINVAL);
+    green_wait_group_add(&g, 10);
+    for (int i = 0; i < 10; i++)
+        green_detach(green_spawn(work, &g));
+    green_within(0)
+        assert_fails(green_wait_group_wait(&g), ETIMEDOUT);
+    assert_int_equal(green_wait_group_wait(&g), 0);
+}
+
+static int attempts;
+
+static int fail_twice(void *arg)
+{
+    (void)arg;
+    green_yield();
+    errno = EIO;
+    return ++attempts <= 2 ? -1 : 0;
+}
+
+static int run_once(void *once)
+{
+    return green_once_run(once, fail_twice, NULL) < 0 ? -errno : 0;
+}
+
+static void test_once(void **state)
+{
+    green_once o = GREEN_ONCE_INIT;
+    green_thread *t[5];
+    int failed = 0, result;
+    (void)state;
+    attempts = 0;
+    for (int i = 0; i < 5; i++)
+        t[i] = green_spawn(run_once, &o);
+    for (int i = 0; i < 5; i++) {
+        green_join(t[i], &result);
+        failed += result == -EIO;
+    }
+    assert_int_equal(failed, 2);
+    assert_int_equal(attempts, 3);
+    assert_int_equal(green_once_run(&o, fail_twice, NULL), 0);
+    assert_int_equal(attempts, 3);
+}
+
+static int give_later(void *result)
+{
+    green_yield();
+    return green_result_set(result, "given");
+}
+
+static void test_result(void **state)
+{
+    green_result r = GREEN_RESULT_INIT, f = GREEN_RESULT_INIT;
+    void *value = NULL;
+    (void)state;
+    green_within(0)
+        assert_fails(green_result_get(&r, &value), ETIMEDOUT);
+    green_detach(green_spawn(give_later, &r));
+    assert_int_equal(green_result_get(&r, &value), 0);
+    assert_string_equal(value, "given");
+    assert_int_equal(green_result_get(&r, NULL), 0);
+    assert_fails(green_result_set(&r, NULL), EALREADY);
+    assert_int_equal(green_result_fail(&f, EIO), 0);
+    assert_fails(green_result_get(&f, &value), EIO);
+    assert_fails(green_result_fail(&f, 0), EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mutex_is_fifo),
+        cmocka_unit_test(test_mutex_owner_rules),
+        cmocka_unit_test(test_mutex_deadline_and_spin),
+        cmocka_unit_test(test_semaphore),
+        cmocka_unit_test(test_event),
+        cmocka_unit_test(test_condition),
+        cmocka_unit_test(test_rwlock),
+        cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_wait_group),
+        cmocka_unit_test(test_once),
+        cmocka_unit_test(test_result),
+    };
+    return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+}
