@@ -106,7 +106,6 @@ static __attribute__((noinline)) void entry(void)
     struct green_coroutine *co = starting;
     san_arrive_from(&co->fiber, &co->resumer->fiber);
     stand_on(&co->fiber);
-    errno = 0;
     co->result = co->fn(co, co->arg);
     co->state = GREEN_COROUTINE_ENDED;
     struct resumer *r = co->resumer;
@@ -136,7 +135,7 @@ static inline int run(struct green_coroutine *co, void *in, void **out)
 {
     struct resumer r;
     scopes_note(&r);
-    san_stack(&r.fiber, NULL, 0); /* the other side finds out */
+    san_own(&r.fiber, NULL, 0); /* the other side finds out */
     set_off(co, &r, in);
     san_leave(&r.fiber, &co->fiber, false);
     context_switch(&r.context, &co->context);
