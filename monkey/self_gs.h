@@ -22,6 +22,12 @@ static inline struct green_hub *self_hub(void)
     return (struct green_hub *)base;
 }
 
+/* No: signals do, too (signals.c). */
+static inline bool self_alone(void)
+{
+    return false;
+}
+
 static inline uintptr_t self_pointer(void)
 {
     uintptr_t base;

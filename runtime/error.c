@@ -9,8 +9,9 @@
 #include <string.h>
 
 struct error_text {
-    int err; /* the errno it explains */
-    char text[252];
+    int err;    /* the errno it explains */
+    bool noted; /* by error_note: the failing call has not returned yet */
+    char text[247];
 };
 
 static struct error_text *text_of(struct green_thread *t)
@@ -20,26 +21,46 @@ static struct error_text *text_of(struct green_thread *t)
     return t->errmsg;
 }
 
+static void note(struct green_thread *t, int err, bool noted, const char *format, va_list args)
+{
+    struct error_text *e = text_of(t);
+    if (e == NULL)
+        return;
+    vsnprintf(e->text, sizeof e->text, format, args);
+    e->err = err;
+    e->noted = noted;
+}
+
 int fail(int err, const char *format, ...)
 {
     struct green_hub *hub = self_hub();
-    struct error_text *e = hub != NULL ? text_of(hub->current) : NULL;
-    if (e != NULL) {
+    if (hub != NULL) {
         va_list args;
         va_start(args, format);
-        vsnprintf(e->text, sizeof e->text, format, args);
+        note(hub->current, err, false, format, args);
         va_end(args);
-        e->err = err;
     }
     errno = err;
     return -1;
 }
 
+void error_note(struct green_thread *t, int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note(t, err, true, format, args);
+    va_end(args);
+}
+
 long failed(long result)
 {
     struct green_hub *hub = self_hub();
-    if (hub != NULL && hub->current->errmsg != NULL)
-        hub->current->errmsg->err = 0; /* what an older failure said is over */
+    struct error_text *e = hub != NULL ? hub->current->errmsg : NULL;
+    if (e != NULL) {
+        if (!e->noted || e->err != -result)
+            e->err = 0; /* what an older failure said is over */
+        e->noted = false;
+    }
     errno = (int)-result;
     return -1;
 }

@@ -6,6 +6,10 @@ struct green_thread;
 /* Set errno to `err` (positive), keep the formatted sentence for green_errmsg(), return -1. */
 int fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What the thread's failing call is about to say, when it returns -err. */
+void error_note(struct green_thread *thread, int err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* A negative errno from inside becomes -1 and errno; other results pass. */
 long failed(long result);
 static inline long returned(long result)

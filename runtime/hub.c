@@ -1,4 +1,5 @@
 /* hub.c - see hub.h: making and ending a hub, switching, the round of the loop. */
+#include "deadlock.h"
 #include "error.h"
 #include "hub_event.h"
 #include "hub_switch.h"
@@ -92,6 +93,8 @@ static __attribute__((hot)) void loop_entry(void)
     san_arrive(&hub->loop.fiber);
     for (;;) {
         bool wait = hub->ready == NULL && !due(hub);
+        if (wait && hub->timers.count == 0)
+            wait = !deadlock_break(hub);
         if (wait)
             hub_alarm(hub, heap_first(&hub->timers));
         hub->polls++;

@@ -74,6 +74,13 @@ void hub_alarm(struct green_hub *hub, int64_t time)
     hub->alarm_at = time;
 }
 
+bool hub_has_foreign_events(struct green_hub *hub)
+{
+    static const unsigned any =
+        EVENT_BASE_COUNT_ACTIVE | EVENT_BASE_COUNT_VIRTUAL | EVENT_BASE_COUNT_ADDED;
+    return event_base_get_num_events(hub->base, any) > 2; /* our own alarm and bell */
+}
+
 static void on_alarm(evutil_socket_t fd, short what, void *arg)
 {
     struct green_hub *hub = arg;

@@ -27,6 +27,9 @@ int watch_add(struct green_hub *hub, struct watch *watch, int fd, watch_fn *fn, 
  * events. */
 void watch_remove(struct green_hub *hub, struct watch *watch);
 
+/* Has the program events of its own in the loop? */
+bool hub_has_foreign_events(struct green_hub *hub);
+
 /* hub.c's: open and close the loop, poll it once (wait: until something happens), set the alarm
  * that ends a wait at a time. */
 int hub_events_open(struct green_hub *hub);

@@ -1,5 +1,6 @@
 /* mutex.c - see green/mutex.h. */
 #include "mutex.h"
+#include "deadlock.h"
 #include "error.h"
 #include <errno.h>
 
@@ -19,8 +20,10 @@ int mutex_lock(struct green_hub *hub, green_mutex *m)
 {
     guard_enter(hub, &m->guard);
     int err = take(hub->current, m);
+    if (err == -EBUSY && deadlock_cycle(hub, m->owner, why_mutex))
+        err = -EDEADLK;
     if (err == -EBUSY)
-        return shared_wait(hub, &m->guard, &m->waiters, 0, "mutex", m);
+        return shared_wait(hub, &m->guard, &m->waiters, 0, why_mutex, m);
     guard_leave(hub, &m->guard);
     return err;
 }

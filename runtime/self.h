@@ -23,6 +23,12 @@ static inline struct green_hub *self_hub(void)
  * thread ends. */
 int self_hub_set(struct green_hub *hub);
 
+/* Can nobody but this process's OS threads and the loop wake a thread here? */
+static inline bool self_alone(void)
+{
+    return true;
+}
+
 /* Lowest address and size of the OS thread's own stack. */
 void self_stack(const void **bottom, size_t *size);
 

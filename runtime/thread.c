@@ -1,5 +1,6 @@
 /* thread.c - green threads: see thread.h and green/thread.h. */
 #include "thread.h"
+#include "deadlock.h"
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
@@ -156,9 +157,11 @@ static int join_here(struct green_hub *hub, struct green_thread *t, int *result)
         return -EDEADLK;
     if (t->detached || t->joined)
         return -EINVAL;
+    if (t->state != THREAD_DONE && deadlock_cycle(hub, t, why_join))
+        return -EDEADLK;
     if (t->state != THREAD_DONE) {
         t->joined = true;
-        int err = park(hub, &t->ends, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
+        int err = park(hub, &t->ends, WAIT_BACK, INT64_MAX, why_join, (long)t);
         t->joined = false;
         if (err < 0)
             return err;
