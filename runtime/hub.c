@@ -156,6 +156,8 @@ static void hub_free(struct green_hub *hub)
         stack_pool_destroy(&hub->pools[i]);
     error_free(&hub->main);
     error_free(&hub->loop);
+    if (hub->loop.stack != NULL)
+        san_end(&hub->loop.fiber);
     memory_put(hub);
 }
 
@@ -178,7 +180,7 @@ struct green_hub *hub_create(void)
     }
     thread_adopt(hub, &hub->main, "main");
     self_stack(&bottom, &size);
-    san_stack(&hub->main.fiber, bottom, size);
+    san_own(&hub->main.fiber, bottom, size);
     hub->main.state = THREAD_RUNNING;
     hub->current = &hub->main;
     hubs_add(hub);

@@ -1,4 +1,5 @@
-/* sanitize.h - telling AddressSanitizer about stack switches. Empty in ordinary builds.
+/* sanitize.h - telling AddressSanitizer and ThreadSanitizer about stack switches. Empty in ordinary
+ * builds.
  *
  * Around each switch: san_leave before it on the old stack, san_arrive first thing after it on the
  * new one. A thread that never runs again leaves with `last`. */
@@ -42,11 +43,67 @@ static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t
     *fiber = (struct san_fiber){NULL, bottom, size};
 }
 
+static inline void san_own(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    san_stack(fiber, bottom, size);
+}
+
+static inline void san_end(struct san_fiber *fiber)
+{
+    (void)fiber;
+}
+
 /* What `fiber` stands for runs on another's stack now. */
 static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)
 {
     fiber->bottom = to->bottom;
     fiber->size = to->size;
+}
+
+#elif defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+
+struct san_fiber {
+    void *tsan; /* TSan's state of a thread, as of an OS thread */
+};
+
+static inline void san_end(struct san_fiber *fiber)
+{
+    __tsan_destroy_fiber(fiber->tsan);
+}
+
+static inline void san_leave(struct san_fiber *from, const struct san_fiber *to, bool last)
+{
+    __tsan_switch_to_fiber(to->tsan, 0);
+    if (last)
+        san_end(from);
+}
+
+static inline void san_arrive(struct san_fiber *self)
+{
+    (void)self;
+}
+
+static inline void san_arrive_from(struct san_fiber *self, struct san_fiber *left)
+{
+    (void)self, (void)left;
+}
+
+static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    (void)bottom, (void)size;
+    fiber->tsan = __tsan_create_fiber(0);
+}
+
+static inline void san_own(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    (void)bottom, (void)size;
+    fiber->tsan = __tsan_get_current_fiber();
+}
+
+static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)
+{
+    fiber->tsan = to->tsan;
 }
 
 #else
@@ -70,9 +127,22 @@ static inline void san_arrive_from(struct san_fiber *self, struct san_fiber *lef
     (void)self, (void)left;
 }
 
+/* A stack made for a thread. */
 static inline void san_stack(struct san_fiber *fiber, const void *bottom, size_t size)
 {
     (void)fiber, (void)bottom, (void)size;
+}
+
+/* The stack that the caller stands on. */
+static inline void san_own(struct san_fiber *fiber, const void *bottom, size_t size)
+{
+    (void)fiber, (void)bottom, (void)size;
+}
+
+/* What ran on a made stack ends without leaving by `last`. */
+static inline void san_end(struct san_fiber *fiber)
+{
+    (void)fiber;
 }
 
 static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)

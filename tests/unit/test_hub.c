@@ -209,7 +209,7 @@ static atomic_bool stay;
 
 static void *stay_a_while(void *arg)
 {
-    *(green_hub **)arg = green_hub_self();
+    *(_Atomic(green_hub *) *)arg = green_hub_self();
     while (stay && green_sleep(GREEN_MS) == 0)
         continue;
     return NULL;
@@ -222,7 +222,7 @@ static void test_next_is_no_passing_hub(void **state)
     pthread_t thread;
     (void)state;
     stay = true;
-    assert_int_equal(pthread_create(&thread, NULL, stay_a_while, (void *)&passing), 0);
+    assert_int_equal(pthread_create(&thread, NULL, stay_a_while, &passing), 0);
     while (passing == NULL)
         green_sleep(GREEN_US);
     for (int i = 0; i < 4; i++)
