@@ -17,6 +17,7 @@
 #include <green/mutex.h>
 #include <green/offload.h>
 #include <green/once.h>
+#include <green/pool.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/semaphore.h>

@@ -24,6 +24,8 @@ void group_child_done(struct green_thread *child)
         g->error = child->error != 0 ? child->error : ECANCELED;
         green_group_cancel(g);
     }
+    if (g->ended != NULL)
+        g->ended(g);
     if (g->live == 0 && g->joiner != NULL) {
         wake_first(g->joiner, 0);
         g->joiner = NULL;

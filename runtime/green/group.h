@@ -17,16 +17,17 @@ GREEN_BEGIN_DECLS
 
 /* On the owner's stack or inside its struct; the fields are private. Zeroed memory is a group. */
 typedef struct green_group {
-    green_thread *children; /* those not yet finished */
-    void *joiner;           /* the waiter inside green_group_join */
-    int live;               /* how many children */
-    int result;             /* what the first failing child returned, else 0 */
-    int error;              /* and its errno */
-    bool cancelled;         /* children spawned from now on do not run */
+    green_thread *children;              /* those not yet finished */
+    void *joiner;                        /* the waiter inside green_group_join */
+    int live;                            /* how many children */
+    int result;                          /* what the first failing child returned, else 0 */
+    int error;                           /* and its errno */
+    bool cancelled;                      /* children spawned from now on do not run */
+    void (*ended)(struct green_group *); /* called when a child is over (pool.c) */
 } green_group;
-#define GREEN_GROUP_INIT           \
-    {                              \
-        NULL, NULL, 0, 0, 0, false \
+#define GREEN_GROUP_INIT                 \
+    {                                    \
+        NULL, NULL, 0, 0, 0, false, NULL \
     }
 
 /* Start fn(arg) as a child. 0; or -1 and ENOMEM (nothing was started; the group goes on),

@@ -1,0 +1,117 @@
+/* pool.c - pools: see green/pool.h. Room is a line of waiters; a thread that ends lets the first
+ * in. */
+#include "error.h"
+#include "hub_switch.h"
+#include <errno.h>
+#include <green/pool.h>
+#include <limits.h>
+
+_Static_assert(sizeof(struct wait_queue) == 2 * sizeof(void *), "first and last are a queue");
+
+static struct wait_queue *line_of(green_pool *p)
+{
+    return (struct wait_queue *)(void *)&p->first;
+}
+
+static bool full(const green_pool *p)
+{
+    return p->limit > 0 && p->group.live >= p->limit;
+}
+
+/* A thread of the pool is over, whether or not it ever ran. */
+static void let_in(green_group *group)
+{
+    green_pool *p = CONTAINER(group, green_pool, group);
+    if (!full(p))
+        wake_first(line_of(p), 0);
+}
+
+static int start(green_pool *p, int (*fn)(void *), void *arg)
+{
+    p->group.ended = let_in;
+    int err = green_group_spawn(&p->group, fn, arg);
+    if (err < 0)
+        let_in(&p->group); /* the next in line has to hear of it, too */
+    return err;
+}
+
+GREEN_API int green_pool_spawn(green_pool *p, int (*fn)(void *), void *arg)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    if (full(p) || p->first != NULL) {
+        bool inside = hub->current->group == &p->group;
+        if (inside && p->nested + 1 >= p->group.live)
+            return fail(EDEADLK, "all %d threads of the pool wait for room in it", p->group.live);
+        p->nested += inside;
+        int err = park(hub, line_of(p), WAIT_BACK, INT64_MAX, "room in a pool", (long)p);
+        p->nested -= inside;
+        if (err < 0)
+            return (int)returned(err);
+    }
+    return start(p, fn, arg);
+}
+
+GREEN_API int green_pool_try_spawn(green_pool *p, int (*fn)(void *), void *arg)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    if (full(p) || p->first != NULL) {
+        hub_spend(hub);
+        return (int)returned(-EBUSY);
+    }
+    return start(p, fn, arg);
+}
+
+GREEN_API void green_pool_resize(green_pool *p, int limit)
+{
+    int room = limit <= 0 ? INT_MAX : limit - p->group.live;
+    p->limit = limit;
+    while (room-- > 0 && wake_first(line_of(p), 0))
+        continue;
+}
+
+GREEN_API int green_pool_join(green_pool *p)
+{
+    return green_group_join(&p->group);
+}
+
+GREEN_API void green_pool_cancel(green_pool *p)
+{
+    green_group_cancel(&p->group);
+}
+
+/* ---- map ---- */
+
+static int map_here(int (*fn)(void *), char *items, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fn(items + i * size) < 0)
+            return -1;
+    return 0;
+}
+
+GREEN_API int green_pool_map(green_pool *p, int (*fn)(void *item), void *items, size_t count,
+                             size_t size)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    if (hub->current->group == &p->group)
+        return map_here(fn, items, count, size);
+    /* A pool of its own within the limit: failures and the join concern this call alone. */
+    green_pool own = GREEN_POOL_INIT(p->limit);
+    int err = 0;
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = green_pool_spawn(&own, fn, (char *)items + i * size);
+    int why = errno;
+    bool failed_here = err < 0 && !own.group.cancelled;
+    if (failed_here)
+        green_pool_cancel(&own);
+    err = green_pool_join(&own);
+    if (failed_here)
+        errno = why;
+    return err;
+}

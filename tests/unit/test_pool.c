@@ -1,0 +1,242 @@
+/* test_pool.c - pools and streams (green/pool.h): scenarios 106 - 113. */
+#include "unit.h"
+
+#include <green/pool.h>
+
+static int running, most;
+
+static int work(void *arg)
+{
+    (void)arg;
+    if (++running > most)
+        most = running;
+    green_sleep(100 * GREEN_US);
+    running--;
+    return 0;
+}
+
+/* 106 */
+static void test_limits(void **state)
+{
+    static const int limits[] = {1, 2, 3, 10, 0};
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (size_t k = 0; k < COUNT(limits); k++) {
+        green_pool p = GREEN_POOL_INIT(limits[k]);
+        running = most = 0;
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+        assert_int_equal(green_pool_join(&p), 0);
+        assert_int_equal(most, limits[k] > 0 ? limits[k] : 50);
+        assert_int_equal(running, 0);
+    }
+    assert_nothing_left(before);
+}
+
+/* 107, resize */
+static void test_full(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    (void)state;
+    assert_int_equal(green_pool_spawn(&p, sleep_long, NULL), 0);
+    assert_fails(green_pool_try_spawn(&p, work, NULL), EBUSY);
+    green_within(GREEN_MS)
+        assert_fails(green_pool_spawn(&p, work, NULL), ETIMEDOUT);
+    assert_null(p.first); /* who gave up stands in no line */
+    green_pool_resize(&p, 2);
+    assert_int_equal(green_pool_try_spawn(&p, work, NULL), 0);
+    green_pool_cancel(&p);
+    assert_fails(green_pool_join(&p), ECANCELED);
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0); /* and it can be used again */
+    assert_int_equal(green_pool_join(&p), 0);
+}
+
+static int spawn_nested(void *pool)
+{
+    green_yield();
+    return green_pool_spawn(pool, work, NULL) < 0 ? -1 : 0;
+}
+
+/* 113: all threads of the pool wait for room in it */
+static void test_nested(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(2);
+    (void)state;
+    green_pool_spawn(&p, spawn_nested, &p);
+    green_pool_spawn(&p, spawn_nested, &p);
+    assert_fails(green_pool_join(&p), EDEADLK);
+    /* one that can wait for another to end is not refused */
+    green_pool_spawn(&p, work, NULL);
+    green_pool_spawn(&p, spawn_nested, &p);
+    assert_int_equal(green_pool_join(&p), 0);
+}
+
+static int square(void *item)
+{
+    int *n = item;
+    green_sleep((*n * 7 % 5) * 100 * GREEN_US);
+    if (*n == 13) {
+        errno = ERANGE;
+        return -1;
+    }
+    *n *= *n;
+    return 0;
+}
+
+struct nest {
+    green_pool *pool;
+    int numbers[3];
+};
+
+static int map_inside(void *arg)
+{
+    struct nest *n = arg;
+    return green_pool_map(n->pool, square, n->numbers, 3, sizeof n->numbers[0]);
+}
+
+/* 108, 110, 111 */
+static void test_map(void **state)
+{
+    int numbers[30];
+    green_pool p = GREEN_POOL_INIT(4);
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < 10; i++)
+        numbers[i] = i;
+    assert_int_equal(green_pool_map(&p, square, numbers, 10, sizeof numbers[0]), 0);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(numbers[i], i * i);
+    for (int i = 0; i < 30; i++)
+        numbers[i] = i;
+    assert_fails(green_pool_map(&p, square, numbers, 30, sizeof numbers[0]), ERANGE);
+    assert_int_equal(green_pool_map(&p, square, numbers, 0, sizeof numbers[0]), 0);
+    struct nest n = {&p, {1, 2, 3}};
+    p.limit = 1;
+    green_pool_spawn(&p, map_inside, &n); /* does not wait for its own room */
+    assert_int_equal(green_pool_join(&p), 0);
+    assert_int_equal(n.numbers[2], 9);
+    p.limit = 2;
+    green_within(0) {
+        int big[] = {1, 2, 3, 4, 6};
+        assert_fails(green_pool_map(&p, square, big, 5, sizeof big[0]), ETIMEDOUT);
+    }
+    assert_nothing_left(before);
+}
+
+struct source {
+    int next, end;
+    int fail_at; /* < 0: nowhere */
+};
+
+static int draw(void *arg, void *item)
+{
+    struct source *s = arg;
+    if (s->next == s->fail_at) {
+        errno = EIO;
+        return -1;
+    }
+    if (s->next == s->end)
+        return 0;
+    *(int *)item = s->next++;
+    return 1;
+}
+
+/* 108, 109, 110: order, back-pressure, failures at their place */
+static void test_ordered_stream(void **state)
+{
+    struct source source = {0, 30, -1};
+    green_stream_options options = {
+        .next = draw, .source = &source, .fn = square, .size = sizeof(int), .limit = 4};
+    int n, r, expected = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_stream *s = green_stream_open(&options);
+    assert_non_null(s);
+    while ((r = green_stream_next(s, &n)) != 0) {
+        if (expected == 13) {
+            assert_int_equal(r, -1);
+            assert_int_equal(errno, ERANGE);
+        } else {
+            assert_int_equal(r, 1);
+            assert_int_equal(n, expected * expected);
+        }
+        expected++;
+        assert_true(source.next <= expected + 4); /* never further ahead */
+    }
+    assert_int_equal(expected, 30);
+    assert_int_equal(green_stream_next(s, &n), 0);
+    green_stream_close(s);
+    assert_nothing_left(before);
+}
+
+static void test_unordered_stream(void **state)
+{
+    struct source source = {0, 100, 60};
+    green_stream_options options = {.next = draw,
+                                    .source = &source,
+                                    .fn = square,
+                                    .size = sizeof(int),
+                                    .limit = 7,
+                                    .unordered = true};
+    bool seen[100] = {false};
+    int n, r, count = 0, failures = 0, jumps = 0, last = -1;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_stream *s = green_stream_open(&options);
+    while ((r = green_stream_next(s, &n)) != 0) {
+        if (r < 0) {
+            failures++;
+            continue;
+        }
+        int root = 0;
+        while (root * root < n)
+            root++;
+        assert_false(seen[root]);
+        seen[root] = true;
+        jumps += root < last;
+        last = root;
+        count++;
+    }
+    assert_int_equal(count, 59);   /* 60 drawn, one failed in fn */
+    assert_int_equal(failures, 2); /* that one, and the source's own */
+    assert_true(jumps > 0);        /* as they were done, not as they were drawn */
+    green_stream_close(s);
+    assert_nothing_left(before);
+}
+
+/* Left early: what is at work is cancelled and waited for. */
+static void test_stream_closed_early(void **state)
+{
+    struct source source = {0, 1000, -1};
+    green_stream_options options = {
+        .next = draw, .source = &source, .fn = square, .size = sizeof(int)};
+    int n;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_stream *s = green_stream_open(&options);
+    assert_int_equal(green_stream_next(s, &n), 1);
+    green_within(0)
+        while (green_stream_next(s, &n) == 1)
+            continue;
+    green_stream_close(s);
+    green_stream_close(NULL);
+    options.fn = NULL;
+    errno = 0;
+    assert_null(green_stream_open(&options));
+    assert_int_equal(errno, EINVAL);
+    assert_nothing_left(before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_ordered_stream),
+        cmocka_unit_test(test_unordered_stream),
+        cmocka_unit_test(test_stream_closed_early),
+    };
+    return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
+}
