@@ -10,6 +10,7 @@
  *  - a coroutine in suspension is either fresh or inside suspend(). */
 #include "sanitize.h"
 #include "switch.h"
+#include "switch_return.h"
 
 #include "compiler.h"
 #include "error.h"
@@ -234,7 +235,7 @@ GREEN_API green_coroutine *green_coroutine_create(int (*fn)(green_coroutine *sel
 
 /* ---- from outside ---- */
 
-GREEN_API int green_coroutine_resume(green_coroutine *co, void *in, void **out)
+GREEN_API SWITCH_RETURN int green_coroutine_resume(green_coroutine *co, void *in, void **out)
 {
     return can_run(co) ? run(co, in, out) : refuse_run(co);
 }
@@ -245,6 +246,7 @@ static void end_fresh(struct green_coroutine *co)
     co->state = GREEN_COROUTINE_ENDED;
     co->fresh = false;
     co->result = -1;
+    san_end(&co->fiber);
 }
 
 GREEN_API int green_coroutine_throw(green_coroutine *co, int err, void **out)
@@ -316,7 +318,7 @@ static inline __attribute__((always_inline)) bool inside(const struct green_coro
     return here > self->base && here < (const char *)self;
 }
 
-GREEN_API int green_coroutine_yield(green_coroutine *self, void *out)
+GREEN_API SWITCH_RETURN int green_coroutine_yield(green_coroutine *self, void *out)
 {
     bool in = inside(self);
     if (UNLIKELY(!in || self->closing || !scopes_left(self->resumer)))
@@ -328,7 +330,7 @@ GREEN_API int green_coroutine_yield(green_coroutine *self, void *out)
     return suspend(self, &r->context, &r->fiber);
 }
 
-GREEN_API int green_coroutine_transfer(green_coroutine *self, green_coroutine *to, void *in)
+GREEN_API SWITCH_RETURN int green_coroutine_transfer(green_coroutine *self, green_coroutine *to, void *in)
 {
     bool is_self = inside(self);
     if (UNLIKELY(!is_self || self->closing || !scopes_left(self->resumer)))

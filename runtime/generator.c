@@ -3,6 +3,7 @@
 #include "compiler.h"
 #include "error.h"
 #include "memory.h"
+#include "switch_return.h"
 #include <errno.h>
 #include <green/generator.h>
 #include <string.h>
@@ -64,12 +65,12 @@ GREEN_API green_generator *green_generator_create(size_t size,
     return green_generator_create_with(&standard, size, fn, arg);
 }
 
-GREEN_API int green_generator_yield(green_generator *g, const void *item)
+GREEN_API SWITCH_RETURN int green_generator_yield(green_generator *g, const void *item)
 {
     return green_coroutine_yield(g->co, (void *)(uintptr_t)item);
 }
 
-GREEN_API int green_generator_next(green_generator *g, void *item)
+GREEN_API SWITCH_RETURN int green_generator_next(green_generator *g, void *item)
 {
     void *made;
     if (UNLIKELY(g->end <= 0))
@@ -89,7 +90,7 @@ GREEN_API int green_generator_destroy(green_generator *g)
     return g != NULL ? green_coroutine_destroy(g->co) : 0;
 }
 
-GREEN_API int green_for_next(green_generator *g, void *item, size_t size)
+GREEN_API SWITCH_RETURN int green_for_next(green_generator *g, void *item, size_t size)
 {
     if (UNLIKELY(size != g->size)) {
         g->end = -1;
