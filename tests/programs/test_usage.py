@@ -2,7 +2,15 @@
 
 import harness
 
-EXAMPLES = ("echo_server", "echo_client", "http_get", "sleepers", "threads_echo")
+EXAMPLES = (
+    "echo_server",
+    "echo_client",
+    "http_get",
+    "sleepers",
+    "threads_echo",
+    "coroutines",
+    "pipeline",
+)
 
 
 class Usage(harness.Case):
