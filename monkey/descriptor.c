@@ -88,26 +88,19 @@ long call_close_range(struct call *c)
 
 /* ---- flags ---- */
 
-long call_fcntl(struct call *c)
+long call_flags(struct call *c)
 {
-    switch (c->arg[1]) {
-    case F_SETLKW:
-        return wait_for_lock(c, F_SETLK);
-    case F_OFD_SETLKW:
-        return wait_for_lock(c, F_OFD_SETLK);
-    default:
-        break;
-    }
     long r = call_kernel(c);
-    if (c->arg[1] == F_SETFL && r == 0)
-        green_io_flags_changed((int)c->arg[0]);
+    if (r == 0 && c->arg[1] == (c->nr == SYS_ioctl ? FIONBIO : F_SETFL))
+        green_io_flags_changed();
     return r;
 }
 
-long call_ioctl(struct call *c)
+long call_fcntl(struct call *c)
 {
-    long r = call_kernel(c);
-    if (c->arg[1] == FIONBIO)
-        green_io_flags_changed((int)c->arg[0]);
-    return r;
+    if (c->arg[1] == F_SETLKW && green_io_parks())
+        return wait_for_lock(c, F_SETLK);
+    if (c->arg[1] == F_OFD_SETLKW && green_io_parks())
+        return wait_for_lock(c, F_OFD_SETLK);
+    return call_flags(c);
 }

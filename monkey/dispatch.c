@@ -75,8 +75,8 @@ static const struct entry table[] = {
     [SYS_close_range] = ALWAYS(call_close_range),
     [SYS_dup2] = ALWAYS(call_dup2),
     [SYS_dup3] = ALWAYS(call_dup2),
-    [SYS_fcntl] = {call_fcntl, NULL, true},
-    [SYS_ioctl] = AMONG(call_ioctl),
+    [SYS_fcntl] = {call_fcntl, call_flags, true},
+    [SYS_ioctl] = ALWAYS(call_flags),
 
     [SYS_rt_sigaction] = ALWAYS(call_rt_sigaction),
     [SYS_rt_sigprocmask] = ALWAYS(call_rt_sigprocmask),

@@ -76,7 +76,7 @@ static const struct entry table[] = {
     [SYS_dup2] = TOLD(call_dup2),
     [SYS_dup3] = TOLD(call_dup2),
     [SYS_fcntl] = TOLD(call_fcntl),
-    [SYS_ioctl] = TOLD(call_ioctl),
+    [SYS_ioctl] = TOLD(call_flags),
 };
 
 enum { COUNT = sizeof table / sizeof table[0] };

@@ -80,7 +80,7 @@ void fd_fresh(struct green_hub *hub, int fd, enum fd_kind kind)
         slot_forget(hub, s);
     s->kind = (uint8_t)kind;
     s->closed = false;
-    s->nonblocking = 0;
+    s->flags = 0;
     s->level[FD_READ] = s->level[FD_WRITE] = FD_MAYBE;
 }
 
@@ -205,7 +205,7 @@ static void slot_forget(struct green_hub *hub, struct fd *s)
     s->generation++;
     s->kind = FD_UNKNOWN;
     s->watched = s->closed = false;
-    s->nonblocking = 0;
+    s->flags = 0;
     s->stale = false;
 }
 
@@ -230,7 +230,7 @@ static void mark_stale(struct green_hub *hub, void *arg)
     if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
         return;
     struct fd *s = (struct fd *)hub->fds + c->fd;
-    if (!s->watched && s->kind == FD_UNKNOWN && s->nonblocking == 0)
+    if (!s->watched && s->kind == FD_UNKNOWN && s->flags == 0)
         return; /* nothing to forget */
     s->stale = true;
     s->far.run = close_here;

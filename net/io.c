@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 
 /* One call under way. */
 struct op {
@@ -22,16 +23,20 @@ struct op {
 
 typedef long attempt_fn(struct op *op, void *call);
 
-enum { NOT_ASKED, BLOCKING, NONBLOCKING };
+/* O_NONBLOCK is the description's, which many descriptors may share: what a slot remembers, an
+ * epoch and the flag, counts until it may have changed anywhere. */
+enum { IS_NONBLOCKING = 1, EPOCH = 2 };
+static _Atomic uint64_t flags_epoch = EPOCH;
 
 static bool nonblocking(struct op *op)
 {
     struct fd *s = op->slot;
-    if (s->nonblocking == NOT_ASKED) {
+    uint64_t epoch = atomic_load_explicit(&flags_epoch, memory_order_relaxed);
+    if ((s->flags & ~(uint64_t)IS_NONBLOCKING) != epoch) {
         long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
-        s->nonblocking = flags >= 0 && (flags & O_NONBLOCK) != 0 ? NONBLOCKING : BLOCKING;
+        s->flags = epoch | (flags >= 0 && (flags & O_NONBLOCK) != 0 ? IS_NONBLOCKING : 0);
     }
-    return s->nonblocking == NONBLOCKING;
+    return (s->flags & IS_NONBLOCKING) != 0;
 }
 
 /* A call that never waits counts against the slice, too. */
@@ -582,12 +587,9 @@ void green_io_forget(int fd)
     fd_forget(fd);
 }
 
-void green_io_flags_changed(int fd)
+void green_io_flags_changed(void)
 {
-    struct green_hub *hub = self_hub();
-    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
-    if (s != NULL)
-        s->nonblocking = NOT_ASKED;
+    atomic_fetch_add(&flags_epoch, EPOCH);
 }
 
 bool green_io_parks(void)

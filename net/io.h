@@ -45,7 +45,7 @@ ENGINE_API int green_io_close(int fd);
 /* The number gets another file (dup2), or one will be closed by others (close_range). */
 ENGINE_API void green_io_forget(int fd);
 /* O_NONBLOCK may have changed (fcntl, ioctl): ask again when it matters. */
-ENGINE_API void green_io_flags_changed(int fd);
+ENGINE_API void green_io_flags_changed(void);
 
 /* Is the caller on a green thread of a hub that exists already, so that these calls park it? */
 ENGINE_API bool green_io_parks(void);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -765,6 +766,40 @@ static void check_socket_timeout(void)
     close(pair[0]), close(pair[1]);
 }
 
+static void *read_one(void *arg)
+{
+    char c;
+    return (void *)(long)(read(*(int *)arg, &c, 1) == 1 ? 0 : errno);
+}
+
+static void check_waits(int *pair)
+{
+    pthread_t reader = spawn(read_one, &pair[0]), writer = spawn(write_later, &pair[1]);
+    CHECK(join(reader) == NULL);
+    join(writer);
+}
+
+static void check_fails_at_once(int *pair)
+{
+    CHECK(join(spawn(read_one, &pair[0])) == (void *)EAGAIN);
+}
+
+/* The flag holds at once: by fcntl, by ioctl, by way of a duplicate. */
+static void check_nonblocking(void)
+{
+    int pair[2], off = 0, on = 1;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    int same_socket = dup(pair[0]);
+    check_waits(pair);
+    CHECK(fcntl(pair[0], F_SETFL, O_RDWR | O_NONBLOCK) == 0);
+    check_fails_at_once(pair);
+    CHECK(ioctl(pair[0], FIONBIO, &off) == 0);
+    check_waits(pair);
+    CHECK(ioctl(same_socket, FIONBIO, &on) == 0);
+    check_fails_at_once(pair);
+    close(same_socket), close(pair[0]), close(pair[1]);
+}
+
 /* ---- processes ---- */
 
 static void *fork_inside(void *arg)
@@ -868,6 +903,7 @@ static const struct {
     {"poll", check_poll},
     {"big_write", check_big_write},
     {"socket_timeout", check_socket_timeout},
+    {"nonblocking", check_nonblocking},
     {"fork", check_fork},
     {"commands", check_commands},
     {"shared_semaphore", check_shared_semaphore},
