@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <green/monkey.h>
 #include <green/thread.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,6 +84,7 @@ enum { COUNT = sizeof table / sizeof table[0] };
 
 static atomic_uint groups;
 static int failure; /* errno of the patching, if it failed */
+static int pid;     /* of the process, to know its children by */
 
 /* ---- what calls.h asks of a door ---- */
 
@@ -123,18 +125,33 @@ bool linked_group_on(unsigned group)
     return (atomic_load_explicit(&groups, memory_order_relaxed) & group) != 0;
 }
 
+/* The child of posix_spawn: it lives in our memory, but has descriptors of its own. */
+static bool is_guest(void)
+{
+    return (int)SYS0(SYS_getpid) != pid;
+}
+
 long monkey_call(struct call *c)
 {
     if ((unsigned long)c->nr >= COUNT || table[c->nr].call == NULL)
         return call_kernel(c);
-    if (!linked_group_on(table[c->nr].group) || !green_io_parks())
+    unsigned group = table[c->nr].group;
+    if (!linked_group_on(group))
         return call_kernel(c);
-    if (table[c->nr].group == GREEN_MONKEY_IO && !yields((int)c->arg[0]))
+    if (group == DESCRIPTORS) /* whichever OS thread it is that closes what green threads use */
+        return is_guest() ? call_kernel(c) : table[c->nr].call(c);
+    if (!green_io_parks() || (group == GREEN_MONKEY_IO && !yields((int)c->arg[0])))
         return call_kernel(c);
     long r = table[c->nr].call(c);
-    if (table[c->nr].group == GREEN_MONKEY_WAIT)
+    if (group == GREEN_MONKEY_WAIT)
         spend();
     return r;
+}
+
+/* A forked child has the hub's memory, but shares its epoll with us: all is native there. */
+static void forked(void)
+{
+    atomic_store(&groups, 0);
 }
 
 static bool wants(long nr)
@@ -151,8 +168,12 @@ int green_monkey_patch_groups(unsigned wish)
         errno = EINVAL;
         return -1;
     }
-    if (!atomic_exchange(&begun, true))
-        failure = -intercept_start(0, wants);
+    if (!atomic_exchange(&begun, true)) {
+        pid = (int)SYS0(SYS_getpid);
+        failure = pthread_atfork(NULL, NULL, forked);
+        if (failure == 0)
+            failure = -intercept_start(0, wants);
+    }
     if (failure != 0) {
         errno = failure;
         return -1;

@@ -136,6 +136,11 @@ class Servers(harness.Case):
 class Linked(harness.Case):
     """libgreen-monkey: a C driver's blocking calls park green threads."""
 
+    def test_descriptors_in_other_hands(self):
+        done = harness.run([harness.program("linked_semantics")], bound=30)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual([line[:3] for line in done.stdout.splitlines()], ["ok "] * 3)
+
     def test_hiredis(self):
         harness.need("redis-server")
         port = harness.free_port()
