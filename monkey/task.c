@@ -68,7 +68,7 @@ static struct green_hub *hub_need(void)
     struct green_hub *hub = self_hub();
     if (hub != NULL)
         return hub;
-    hub = hub_create();
+    hub = hub_create(NULL);
     if (hub == NULL)
         return NULL;
     task_main.green = &hub->main;

@@ -161,7 +161,7 @@ static void hub_free(struct green_hub *hub)
     memory_put(hub);
 }
 
-struct green_hub *hub_create(void)
+struct green_hub *hub_create(struct event_base *base)
 {
     const void *bottom;
     size_t size;
@@ -170,6 +170,8 @@ struct green_hub *hub_create(void)
         errno = ENOMEM;
         return NULL;
     }
+    hub->base = base;
+    hub->base_given = base != NULL;
     int err = hub_open(hub);
     if (err == 0)
         err = self_hub_set(hub);

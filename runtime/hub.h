@@ -41,6 +41,7 @@ struct green_hub {
     struct green_thread loop; /* the hub's own stack */
     struct green_thread main; /* the OS thread's stack */
 
+    bool base_given; /* the program's: not ours to free */
     int alarm_fd;
     int bell_fd;                           /* eventfd: written to announce messages */
     struct hub_events *events;             /* hub_event.c's */
@@ -48,12 +49,13 @@ struct green_hub {
 
     struct list threads;     /* all of this hub */
     uint32_t live;           /* how many; each has room in the heap */
+    uint32_t active;         /* how many of them are not done */
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
     bool shared;               /* green_hub_next may choose it */
     bool ending;               /* hub_destroy has begun: no more spawns */
-    struct wait_queue drained; /* hub_destroy: looks again whenever a thread ends */
+    struct wait_queue drained; /* who looks again whenever a thread has ended */
 
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */
@@ -62,8 +64,9 @@ struct green_hub {
     uint64_t spawned, watches;
 };
 
-/* Make the hub of this OS thread; NULL and errno. hub_here does it at need. */
-struct green_hub *hub_create(void);
+/* Make the hub of this OS thread, on a loop of the program's or (NULL) its own; NULL and errno.
+ * hub_here does it at need. */
+struct green_hub *hub_create(struct event_base *base);
 
 /* Cancel and await the hub's threads, then free it. On its OS thread's main green thread only. */
 void hub_destroy(struct green_hub *hub);

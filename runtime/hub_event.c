@@ -5,6 +5,7 @@
  * costs a system call a round; nor is it read each round). The timerfd and the message
  * bell are edge-triggered and never read. */
 #include "hub_event.h"
+#include "error.h"
 #include "memory.h"
 #include "self.h"
 #include "sys.h"
@@ -134,7 +135,8 @@ int hub_events_open(struct green_hub *hub)
     struct hub_events *e = hub->events = memory_get(sizeof *e);
     if (e == NULL)
         return -ENOMEM;
-    hub->base = base_new();
+    if (hub->base == NULL)
+        hub->base = base_new();
     if (hub->base == NULL)
         return -ENOMEM;
     int fd = (int)SYS2(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
@@ -157,13 +159,23 @@ void hub_events_close(struct green_hub *hub)
         event_del_noblock(&e->alarm);
     if (e != NULL && e->bell_added)
         event_del_noblock(&e->bell);
-    if (hub->base != NULL)
+    if (hub->base != NULL && !hub->base_given)
         event_base_free(hub->base);
     if (hub->alarm_fd >= 0)
         SYS1(SYS_close, hub->alarm_fd);
     if (hub->bell_fd >= 0)
         SYS1(SYS_close, hub->bell_fd);
     memory_put(e);
+}
+
+GREEN_API int green_hub_attach(struct event_base *base)
+{
+    static const int needed = EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE;
+    if (base == NULL || (event_base_get_features(base) & needed) != needed)
+        return (int)returned(-EINVAL);
+    if (self_hub() != NULL)
+        return (int)returned(-EBUSY);
+    return hub_create(base) != NULL ? 0 : -1;
 }
 
 GREEN_API struct event_base *green_hub_event_base(void)

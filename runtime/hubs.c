@@ -101,7 +101,7 @@ struct worker {
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    struct green_hub *hub = hub_create();
+    struct green_hub *hub = hub_create(NULL);
     if (hub != NULL)
         share(hub, false);
     pthread_mutex_lock(&w->lock);
@@ -169,6 +169,27 @@ GREEN_API green_hub *green_hub_next(void)
     hub = next_up = CONTAINER(l, struct green_hub, hubs);
     pthread_mutex_unlock(&lock);
     return hub;
+}
+
+GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg)
+{
+    if (hub_here() == NULL)
+        return -1;
+    return (int)returned(hub_call(hub, fn, arg));
+}
+
+GREEN_API int green_hub_wait_idle(void)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    unsigned others = hub->current == &hub->main ? 0 : 1; /* an OS thread's main never ends */
+    while (hub->active > 1 + others) {
+        int err = park(hub, &hub->drained, WAIT_BACK, INT64_MAX, "an idle hub", 0);
+        if (err < 0)
+            return (int)returned(err);
+    }
+    return 0;
 }
 
 GREEN_API int green_hub_stats_get(green_hub_stats *stats)

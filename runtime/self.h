@@ -54,5 +54,5 @@ static inline int self_fd(int fd)
 static inline struct green_hub *hub_here(void)
 {
     struct green_hub *hub = self_hub();
-    return LIKELY(hub != NULL) ? hub : hub_create();
+    return LIKELY(hub != NULL) ? hub : hub_create(NULL);
 }

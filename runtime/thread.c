@@ -26,6 +26,7 @@ void thread_adopt(struct green_hub *hub, struct green_thread *t, const char *nam
     t->deadline = t->timer_at = INT64_MAX;
     list_append(&hub->threads, &t->all);
     hub->live++;
+    hub->active++;
     thread_set_name(t, name);
 }
 
@@ -143,7 +144,8 @@ _Noreturn void thread_end(struct green_thread *t)
         far_join_end(t);
     if (t->detached)
         thread_free(t);
-    if (UNLIKELY(hub->ending))
+    hub->active--;
+    if (UNLIKELY(hub->drained.head != NULL))
         wake_all(&hub->drained, 0);
     hub_switch(hub, true);
     __builtin_unreachable();

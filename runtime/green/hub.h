@@ -3,6 +3,9 @@
  * Most programs never name a hub: the one of an OS thread appears at its first call into the
  * library. Name them to use several CPUs, or to share the loop with libevent code.
  *
+ * libevent's log messages are dropped, unless the program sets a callback for them after its first
+ * call into the library.
+ *
  * A hub that appeared on an OS thread of the program ends with that OS thread: green threads still
  * alive there are cancelled and waited for. Their handles end with it, unless somebody on another
  * hub is in green_join by then. What one hub asks of another (spawn, join, cancel, detach) is done
@@ -42,5 +45,20 @@ GREEN_API int green_hub_stats_get(green_hub_stats *stats);
  * Their callbacks run on the hub's stack: they may spawn, but a call that would block fails with
  * EDEADLK. Use it on this OS thread only; never free it, never run it. NULL and ENOMEM. */
 GREEN_API struct event_base *green_hub_event_base(void);
+
+/* The other way round: let this OS thread's hub run on a loop that the program has made, instead of
+ * one of its own. To be called before anything else of the library on this OS thread. The program
+ * no longer runs the loop itself (event_base_dispatch and the like): it runs whenever green threads
+ * wait. The base must outlive the OS thread's use of the library; locks on it are not needed, but
+ * harmless. EINVAL: a base without edge-triggered epoll; EBUSY: there is a hub already. */
+GREEN_API int green_hub_attach(struct event_base *base);
+
+/* Run fn(arg) on another hub (or this one), on the stack of its loop, and wait for it. From any OS
+ * thread. fn must not block. -1: EDEADLK, when called by a callback of a loop. May yield. */
+GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg);
+
+/* Wait until the calling thread is the only one left on its hub: until the hub is idle. May yield.
+ */
+GREEN_API int green_hub_wait_idle(void);
 
 GREEN_END_DECLS

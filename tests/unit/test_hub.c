@@ -325,6 +325,74 @@ static void test_messages(void **state)
     assert_int_equal(done, N);
 }
 
+static void *run_on_given_base(void *arg)
+{
+    bool *ok = arg;
+    green_hub *ran_on = NULL;
+    struct timeval soon = {0, 1000};
+    struct event_base *base = event_base_new();
+    *ok = green_hub_attach(base) == 0 && green_hub_event_base() == base;
+    struct event *ev = event_new(base, -1, 0, on_timer, &ran_on);
+    event_add(ev, &soon);
+    green_within(10 * GREEN_SEC)
+        while (ran_on == NULL && green_sleep(GREEN_MS) == 0)
+            continue;
+    *ok = *ok && ran_on == green_hub_self() && green_hub_attach(base) < 0 && errno == EBUSY;
+    event_free(ev);
+    return base;
+}
+
+/* The program's own loop under the hub, and still the program's afterwards. */
+static void test_attach(void **state)
+{
+    bool ok = false;
+    pthread_t thread;
+    void *base = NULL;
+    (void)state;
+    assert_fails(green_hub_attach(NULL), EINVAL);
+    assert_int_equal(pthread_create(&thread, NULL, run_on_given_base, &ok), 0);
+    assert_int_equal(pthread_join(thread, &base), 0);
+    assert_true(ok);
+    assert_int_equal(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), 0);
+    event_base_free(base);
+}
+
+static void note_hub(void *arg)
+{
+    *(green_hub **)arg = green_hub_self();
+}
+
+static void test_run_on_hub(void **state)
+{
+    green_hub *ran_on = NULL, *there = other_hub();
+    (void)state;
+    assert_int_equal(green_hub_run(there, note_hub, &ran_on), 0);
+    assert_ptr_equal(ran_on, there);
+    assert_int_equal(green_hub_run(green_hub_self(), note_hub, &ran_on), 0);
+    assert_ptr_equal(ran_on, green_hub_self());
+}
+
+static int nap(void *arg)
+{
+    (void)arg;
+    return green_sleep(GREEN_MS);
+}
+
+/* 45 */
+static void test_wait_idle(void **state)
+{
+    (void)state;
+    assert_int_equal(green_hub_wait_idle(), 0);
+    for (int i = 0; i < 5; i++)
+        green_detach(green_spawn(nap, NULL));
+    green_thread *kept = green_spawn(nap, NULL); /* done, if not joined, is idle, too */
+    green_within(0)
+        assert_fails(green_hub_wait_idle(), ETIMEDOUT);
+    assert_int_equal(green_hub_wait_idle(), 0);
+    assert_int_equal(stats_now().threads, 2);
+    green_join(kept, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +407,9 @@ int main(void)
         cmocka_unit_test(test_callback_calls_no_other_hub),
         cmocka_unit_test(test_event_base),
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_attach),
+        cmocka_unit_test(test_run_on_hub),
+        cmocka_unit_test(test_wait_idle),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
 }
