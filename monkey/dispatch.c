@@ -188,6 +188,8 @@ static long emulate(struct call *c, const struct entry *e, call_fn *fn)
         if (c->native)
             return r;
         t = task_here(); /* another, in a forked child */
+        if (UNLIKELY(r == -EPIPE))
+            signals_of_pipe(t);
         take_signals(t);
         if (UNLIKELY(t->masked)) {
             signals_mask_back(t);

@@ -9,7 +9,10 @@
  *
  * As in the kernel, a signal to the process goes to the first thread unless it blocks it, then to
  * the running one, then to any. One sent to a thread (pthread_kill, pthread_cancel) waits in its
- * `pending` and is sent again by the thread to itself. */
+ * `pending` and is sent again by the thread to itself.
+ *
+ * SIGPIPE is for the thread that wrote. The kernel blocks it as long as any thread does, and
+ * who then fails to write takes it from there into its `pending`. */
 #include "signals.h"
 #include "intercept.h"
 #include "io.h"
@@ -46,6 +49,8 @@ uint64_t signals_kernel_mask(void)
     uint64_t by_all = 0;
     for (int i = 0; i < SIGNALS; i++)
         by_all |= (uint64_t)(blockers[i] == members) << i;
+    if (blockers[SIGPIPE - 1] > 0)
+        by_all |= BIT(SIGPIPE);
     return (by_all | signals_deferred | awaited) & ~never_blocked;
 }
 
@@ -158,14 +163,30 @@ static long send_here(int sig)
     return SYS3(SYS_tgkill, SYS0(SYS_getpid), SYS0(SYS_gettid), sig);
 }
 
+/* One that the running thread does not block, although the kernel may for the sake of others. */
+static void deliver(int sig)
+{
+    uint64_t without = kernel_mask = signals_kernel_mask() & ~BIT(sig);
+    SYS4(SYS_rt_sigprocmask, SIG_SETMASK, &without, NULL, MASK_SIZE);
+    send_here(sig);
+    apply();
+}
+
+void signals_of_pipe(struct task *t)
+{
+    static const uint64_t set = BIT(SIGPIPE);
+    static const struct timespec now = {0, 0};
+    if ((kernel_mask & set) != 0 && SYS4(SYS_rt_sigtimedwait, &set, NULL, &now, MASK_SIZE) > 0)
+        t->pending |= set;
+}
+
 void signals_take(struct task *t)
 {
     for (uint64_t due; (due = t->pending & ~t->mask) != 0;) {
         int sig = __builtin_ctzll(due) + 1;
         t->pending &= ~BIT(sig);
         signals_deferred &= ~BIT(sig);
-        apply();
-        send_here(sig);
+        deliver(sig);
     }
     uint64_t mine = 0;
     for (uint64_t left = signals_deferred & ~t->mask; left != 0; left &= left - 1)
@@ -249,7 +270,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
             ((void (*)(int, siginfo_t *, void *))(uintptr_t)act.handler)(sig, info, uc);
         return;
     }
-    bool directed = info->si_code == SI_TKILL && !task_busy;
+    if (sig == SIGPIPE && t != NULL && task_busy) {
+        t->pending |= BIT(SIGPIPE);
+        return;
+    }
+    bool directed = (info->si_code == SI_TKILL || sig == SIGPIPE) && !task_busy;
     if (t != NULL && (synchronous(sig, info) || directed || (!task_busy && taker_of(sig) == t))) {
         run(sig, info, uc, t);
         return;

@@ -31,6 +31,9 @@ static inline bool signals_due(const struct task *t)
 /* Takes them: their handlers run on this thread, here. The engine must hold nothing. */
 void signals_take(struct task *t);
 
+/* The thread has failed to write with EPIPE: the signal is its own, even if it blocks it. */
+void signals_of_pipe(struct task *t);
+
 /* Exactly the running thread's mask in the kernel, for a program that it is to execute; and back,
  * when that failed. */
 void signals_expose(struct task *t);

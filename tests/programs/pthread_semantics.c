@@ -682,6 +682,64 @@ static void check_masks(void)
 
 /* ---- waiting ---- */
 
+static _Thread_local int broken_pipes;
+
+static void on_broken_pipe(int sig)
+{
+    broken_pipes += sig == SIGPIPE;
+}
+
+static void *write_and_take(void *arg)
+{
+    sigset_t set;
+    struct timespec now = {0, 0};
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    CHECK(write(*(int *)arg, "x", 1) < 0 && errno == EPIPE);
+    CHECK(sigtimedwait(&set, NULL, &now) == SIGPIPE);
+    CHECK(sigtimedwait(&set, NULL, &now) < 0 && errno == EAGAIN && broken_pipes == 0);
+    return NULL;
+}
+
+static void *write_and_handle(void *arg)
+{
+    CHECK(write(*(int *)arg, "x", 1) < 0 && errno == EPIPE);
+    CHECK(broken_pipes == 1);
+    return NULL;
+}
+
+static void *block_until(void *arg)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sem_wait(arg);
+    return NULL;
+}
+
+/* SIGPIPE is for the thread that wrote: handled there, or blocked there. */
+static void check_broken_pipe(void)
+{
+    int ends[2];
+    sem_t gate;
+    sem_init(&gate, 0, 0);
+    CHECK(pipe(ends) == 0 && close(ends[0]) == 0);
+    join(spawn(write_and_take, &ends[1])); /* by default it would end the process */
+    signal(SIGPIPE, on_broken_pipe);
+    join(spawn(write_and_take, &ends[1]));
+    join(spawn(write_and_handle, &ends[1]));
+    pthread_t other = spawn(block_until, &gate);
+    usleep(1000);
+    join(spawn(write_and_handle, &ends[1]));
+    sem_post(&gate);
+    join(other);
+    CHECK(broken_pipes == 0);
+    signal(SIGPIPE, SIG_DFL);
+    close(ends[1]);
+}
+
 static void *write_later(void *arg)
 {
     usleep(3000);
@@ -900,6 +958,7 @@ static const struct {
     {"sigwait", check_sigwait},
     {"sigsuspend", check_sigsuspend},
     {"masks", check_masks},
+    {"broken_pipe", check_broken_pipe},
     {"poll", check_poll},
     {"big_write", check_big_write},
     {"socket_timeout", check_socket_timeout},
