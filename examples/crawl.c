@@ -1,0 +1,84 @@
+/* crawl.c - follows the links of a web site with a bounded pool: at most so many pages are fetched
+ * at a time, each once, none outside the site. */
+#include <green.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 10000 };
+static char *urls[MOST]; /* found so far; each is fetched once */
+static int found, failed;
+static char site[256]; /* "http://host:port" */
+static green_pool pool = GREEN_POOL_INIT(8);
+
+static int fetch(void *arg);
+
+/* Note a link unless it is known or leads elsewhere. */
+static void add(const char *link, size_t length)
+{
+    char url[1024];
+    size_t path = strcspn(link, "#\"'"); /* up to the end, or the fragment */
+    if (path < length)
+        length = path;
+    if (length == 0 || length >= sizeof url - sizeof site || found == MOST)
+        return;
+    if (link[0] == '/')
+        snprintf(url, sizeof url, "%s%.*s", site, (int)length, link);
+    else
+        snprintf(url, sizeof url, "%.*s", (int)length, link);
+    if (strncmp(url, site, strlen(site)) != 0)
+        return;
+    for (int i = 0; i < found; i++)
+        if (strcmp(urls[i], url) == 0)
+            return;
+    if ((urls[found] = strdup(url)) != NULL)
+        found++;
+}
+
+static int fetch(void *arg)
+{
+    green_http_response page;
+    const char *url = arg;
+    green_within(10 * GREEN_SEC) {
+        if (green_http_get(url, NULL, &page) < 0) {
+            fprintf(stderr, "crawl: %s: %s\n", url, green_errmsg());
+            failed++;
+            return 0; /* a failure is no reason to give up the others */
+        }
+        printf("%d %zu %s\n", page.status, page.length, url);
+        for (const char *p = page.body; (p = strstr(p, "href=\"")) != NULL;) {
+            p += strlen("href=\"");
+            add(p, strcspn(p, "\""));
+        }
+        green_http_free(&page);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
+        puts("usage: crawl URL [AT_A_TIME]\n"
+             "Fetches URL and all pages of its site that links lead to, 8 at a time.");
+        return 0;
+    }
+    const char *slashes = argc >= 2 ? strstr(argv[1], "://") : NULL;
+    if (slashes == NULL || argc > 3) {
+        fprintf(stderr, "crawl: %s is not a URL (see --help)\n", argc >= 2 ? argv[1] : "nothing");
+        return 2;
+    }
+    if (argc == 3)
+        pool.limit = atoi(argv[2]);
+    snprintf(site, sizeof site, "%.*s",
+             (int)(slashes - argv[1] + 3 + (long)strcspn(slashes + 3, "/")), argv[1]);
+    add(argv[1], strlen(argv[1]));
+    for (int next = 0; next < found;) {
+        for (; next < found; next++)
+            green_pool_spawn(&pool, fetch, urls[next]); /* waits while the pool is full */
+        green_pool_join(&pool);                         /* the last ones may have found more */
+    }
+    for (int i = 0; i < found; i++)
+        free(urls[i]);
+    printf("%d pages, %d failed\n", found, failed);
+    return failed > 0;
+}
