@@ -3,6 +3,7 @@
 #pragma once
 #include <green/barrier.h>
 #include <green/base.h>
+#include <green/channel.h>
 #include <green/condition.h>
 #include <green/conn.h>
 #include <green/coroutine.h>

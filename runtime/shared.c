@@ -11,22 +11,45 @@ void guard_take(green_guard *guard)
             sched_yield();
 }
 
-int shared_wait(struct green_hub *hub, green_guard *guard, green_waiters *waiters, int tag,
-                const char *why, const void *object)
+int shared_hand(struct green_hub *hub, green_guard *guard, green_waiters *waiters, int tag,
+                void *item, const char *why, const void *object)
 {
     struct green_thread *t = hub->current;
+    struct standing standing = {guard, tag, item, NULL};
     int err = park_refused(hub);
-    if (err < 0) {
+    if (UNLIKELY(err < 0)) {
         guard_leave(hub, guard);
         return err;
     }
-    t->waiter.guard = guard;
-    t->waiter.tag = tag;
+    t->waiter.standing = &standing;
     park_begin(hub, queue_of(waiters), WAIT_BACK, INT64_MAX, why, (long)object);
     guard_leave(hub, guard);
     hub_switch(hub, false);
-    t->waiter.guard = NULL;
+    t->waiter.standing = NULL;
     return t->waiter.outcome == 0 ? 0 : park_failed(t);
+}
+
+int shared_wait(struct green_hub *hub, green_guard *guard, green_waiters *waiters, int tag,
+                const char *why, const void *object)
+{
+    return shared_hand(hub, guard, waiters, tag, NULL, why, object);
+}
+
+void place_enter(struct place *p, green_waiters *waiters)
+{
+    p->waiter.standing = &p->standing;
+    wait_enqueue(queue_of(waiters), &p->waiter, WAIT_BACK);
+}
+
+void place_leave(struct place *p)
+{
+    wait_dequeue(&p->waiter);
+}
+
+static struct green_thread *thread_of(struct waiter *w)
+{
+    struct choice *choice = w->standing->choice;
+    return choice != NULL ? choice->thread : CONTAINER(w, struct green_thread, waiter);
 }
 
 struct green_thread *shared_first(green_waiters *waiters, int *tag)
@@ -34,9 +57,23 @@ struct green_thread *shared_first(green_waiters *waiters, int *tag)
     struct waiter *w = queue_of(waiters)->head;
     if (w == NULL)
         return NULL;
-    *tag = w->tag;
-    return CONTAINER(w, struct green_thread, waiter);
+    *tag = w->standing->tag;
+    return thread_of(w);
 }
+
+struct waiter *shared_claim(green_waiters *waiters)
+{
+    struct waiter *w;
+    while ((w = queue_of(waiters)->head) != NULL) {
+        struct choice *choice = w->standing->choice;
+        wait_dequeue(w);
+        if (LIKELY(choice == NULL) || choice_claim(choice, w))
+            return w;
+    }
+    return NULL;
+}
+
+/* ---- the word that a thread was delivered something, at its own hub ---- */
 
 static void come_home(struct message *message)
 {
@@ -44,21 +81,38 @@ static void come_home(struct message *message)
     hub_ready(t->hub, t);
 }
 
-struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome)
+static void choice_told(struct choice *choice)
 {
-    struct waiter *w = queue_of(waiters)->head;
-    if (w == NULL)
-        return NULL;
-    struct green_thread *t = CONTAINER(w, struct green_thread, waiter);
-    wait_dequeue(w);
+    choice->told = true;
+    wake_first(&choice->line, 0); /* unless it runs already, for another reason */
+}
+
+static void choice_home(struct message *message)
+{
+    choice_told(CONTAINER(message, struct choice, home));
+}
+
+struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int outcome)
+{
+    struct choice *choice = w->standing->choice;
+    struct green_thread *t = thread_of(w);
+    struct message *message = choice != NULL ? &choice->home : &t->woken;
     w->outcome = outcome;
-    if (t->hub == hub) {
-        hub_ready(hub, t);
+    if (UNLIKELY(t->hub != hub)) {
+        message->run = choice != NULL ? choice_home : come_home;
+        hub_post(t->hub, message);
+    } else if (choice != NULL) {
+        choice_told(choice);
     } else {
-        t->woken.run = come_home;
-        hub_post(t->hub, &t->woken);
+        hub_ready(hub, t);
     }
     return t;
+}
+
+struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome)
+{
+    struct waiter *w = shared_claim(waiters);
+    return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
 }
 
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome)

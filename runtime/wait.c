@@ -47,8 +47,8 @@ __attribute__((hot)) void wake(struct green_thread *t, int outcome)
 
 void wake_early(struct green_thread *t, int outcome)
 {
-    green_guard *guard = t->waiter.guard;
-    if (guard != NULL) {
+    if (t->waiter.standing != NULL) {
+        green_guard *guard = t->waiter.standing->guard;
         guard_enter(t->hub, guard);
         bool ours = t->waiter.queue != NULL; /* else another hub has woken it: the message comes */
         wait_dequeue(&t->waiter);

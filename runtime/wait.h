@@ -1,6 +1,7 @@
 /* wait.h - the one way to wait: park on a wait queue.
  *
- * Each thread has one waiter, in at most one queue. Being parked is the right to be woken: whoever
+ * Each thread has one waiter, in at most one queue. (For waits on several objects at once it has
+ * further ones, see choice in shared.h.) Being parked is the right to be woken: whoever
  * takes the waiter out of its queue decides the outcome, once. So a waiter that left by
  * its deadline or by cancellation has taken no wake-up with it, and one that was woken first is
  * not cancelled any more at this wait (it will be at its next).
@@ -11,6 +12,7 @@
 
 struct green_thread;
 struct green_hub;
+struct standing;
 struct wait_queue;
 
 struct waiter {
@@ -18,8 +20,7 @@ struct waiter {
     struct waiter *prev;
     struct wait_queue *queue;  /* NULL: in none */
     int outcome;               /* 0, or a negative errno */
-    int tag;                   /* what for, when a queue has several kinds (shared.h) */
-    struct green_guard *guard; /* of the object, when hubs share it (shared.h); else NULL */
+    struct standing *standing; /* in the line of an object that hubs share (shared.h); or NULL */
 };
 
 /* Zeroed memory is an empty queue. */

@@ -1,5 +1,6 @@
 /* bench_runtime.c - what the runtime's moves cost: medians over several runs, CPU time.
  * Prints a line a figure. For memory at a million threads there is examples/sleepers. */
+#include <green/channel.h>
 #include <green/deadline.h>
 #include <green/group.h>
 #include <green/hub.h>
@@ -95,6 +96,51 @@ static void scopes(long n)
             green_yield();
 }
 
+struct pair {
+    green_chan *there, *back;
+};
+
+static int echo_values(void *arg)
+{
+    struct pair *p = arg;
+    long v;
+    while (green_chan_recv(p->there, &v) > 0)
+        green_chan_send(p->back, &v);
+    return 0;
+}
+
+/* Round trips over two channels. */
+static void round_trips(long n, green_hub *hub, size_t capacity)
+{
+    struct pair p = {green_chan_make(sizeof n, capacity), green_chan_make(sizeof n, capacity)};
+    green_spawn_options options = {.hub = hub};
+    green_thread *t = green_spawn_with(&options, echo_values, &p);
+    for (long v = 0; v < n; v++) {
+        green_chan_send(p.there, &v);
+        green_chan_recv(p.back, &v);
+    }
+    green_chan_close(p.there);
+    green_join(t, NULL);
+    green_chan_free(p.there);
+    green_chan_free(p.back);
+}
+
+static void rendezvous(long n)
+{
+    round_trips(n, NULL, 0);
+}
+
+static void buffered(long n)
+{
+    round_trips(n, NULL, 8);
+}
+
+static void rendezvous_far(long n)
+{
+    green_hub *other = green_hub_next();
+    round_trips(n, other == green_hub_self() ? green_hub_next() : other, 0);
+}
+
 static void spawn_far(long n)
 {
     green_spawn_options options = {.hub = green_hub_next()};
@@ -112,10 +158,13 @@ int main(void)
     measure("spawn + run + join, 1,000 in a group", spawn_join_many, 1000, 1);
     measure("deadline scope around a yield", scopes, 1000000, 1);
     measure("sleep of 1 ns", sleep_briefly, 100000, 1);
+    measure("channel round trip, rendezvous", rendezvous, 1000000, 1);
+    measure("channel round trip, buffered", buffered, 1000000, 1);
     if (green_hubs(2) < 2) {
         perror("bench_runtime: second hub");
         return 1;
     }
     measure("spawn + join on another hub", spawn_far, 2000, 1);
+    measure("channel round trip, another hub", rendezvous_far, 20000, 1);
     return 0;
 }
