@@ -8,6 +8,7 @@
 #include <green/conn.h>
 #include <green/coroutine.h>
 #include <green/deadline.h>
+#include <green/defer.h>
 #include <green/dns.h>
 #include <green/event.h>
 #include <green/fd.h>
@@ -15,6 +16,7 @@
 #include <green/group.h>
 #include <green/http.h>
 #include <green/hub.h>
+#include <green/local.h>
 #include <green/mutex.h>
 #include <green/offload.h>
 #include <green/once.h>

@@ -41,7 +41,7 @@ GREEN_API int green_group_spawn(green_group *g, int (*fn)(void *), void *arg)
     if (g->cancelled)
         return fail(ECANCELED, "the group has failed or was cancelled");
     g->result = 0; /* of an earlier round */
-    struct green_thread *t = thread_spawn(hub, &options, fn, arg);
+    struct green_thread *t = thread_spawn(hub, hub->current, &options, fn, arg);
     if (t == NULL)
         return -1;
     t->deadline = hub->current->deadline;

@@ -213,6 +213,7 @@ void hub_destroy(struct green_hub *hub)
 {
     hub->ending = true;
     end_threads(hub);
+    thread_clean(&hub->main);
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);

@@ -1,9 +1,10 @@
 /* thread.c - green threads: see thread.h and green/thread.h. */
 #include "thread.h"
-#include "deadlock.h"
+#include "defer.h"
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
+#include "local.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,14 @@ void thread_adopt(struct green_hub *hub, struct green_thread *t, const char *nam
     thread_set_name(t, name);
 }
 
+void thread_clean(struct green_thread *t)
+{
+    while (t->handlers != NULL || t->locals != NULL) {
+        defer_run(t);
+        locals_end(t);
+    }
+}
+
 static __attribute__((noinline)) void thread_entry(void)
 {
     struct green_thread *t = self_hub()->current;
@@ -42,6 +51,8 @@ static __attribute__((noinline)) void thread_entry(void)
         t->result = t->fn(t->arg);
         t->error = errno;
     }
+    if (UNLIKELY(t->handlers != NULL || t->locals != NULL))
+        thread_clean(t);
     thread_end(t);
 }
 
@@ -91,10 +102,22 @@ static struct green_thread *thread_make(struct green_hub *hub, size_t stack_size
     return t;
 }
 
-struct green_thread *thread_spawn(struct green_hub *hub, const green_spawn_options *options,
-                                  int (*fn)(void *), void *arg)
+/* Never runs: what was made for it goes. */
+static void thread_unmake(struct green_thread *t)
+{
+    locals_end(t);
+    san_end(&t->fiber);
+    stack_put(t->pool, t->stack);
+}
+
+struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thread *parent,
+                                  const green_spawn_options *options, int (*fn)(void *), void *arg)
 {
     struct green_thread *t = hub->ending ? NULL : thread_make(hub, options->stack_size);
+    if (UNLIKELY(parent->locals != NULL) && t != NULL && !locals_inherit(t, parent)) {
+        thread_unmake(t);
+        t = NULL;
+    }
     if (t == NULL) {
         fail(ENOMEM, "no memory or address space for another green thread (%u alive)", hub->live);
         return NULL;
@@ -111,7 +134,7 @@ struct green_thread *thread_spawn(struct green_hub *hub, const green_spawn_optio
 
 /* ---- ending ---- */
 
-static void thread_free(struct green_thread *t)
+void thread_free(struct green_thread *t)
 {
     list_remove(&t->all);
     t->hub->live--;
@@ -129,8 +152,6 @@ void thread_reap(struct green_hub *hub)
             thread_free(t);
     }
 }
-
-static void far_join_end(struct green_thread *t);
 
 _Noreturn void thread_end(struct green_thread *t)
 {
@@ -151,164 +172,10 @@ _Noreturn void thread_end(struct green_thread *t)
     __builtin_unreachable();
 }
 
-/* ---- joining, at the thread's own hub ---- */
-
-static int join_here(struct green_hub *hub, struct green_thread *t, int *result)
-{
-    if (t == hub->current)
-        return -EDEADLK;
-    if (t->detached || t->joined)
-        return -EINVAL;
-    if (t->state != THREAD_DONE && deadlock_cycle(hub, t, why_join))
-        return -EDEADLK;
-    if (t->state != THREAD_DONE) {
-        t->joined = true;
-        int err = park(hub, &t->ends, WAIT_BACK, INT64_MAX, why_join, (long)t);
-        t->joined = false;
-        if (err < 0)
-            return err;
-    }
-    if (result != NULL)
-        *result = t->result;
-    thread_free(t);
-    return 0;
-}
-
-/* ---- joining from another hub: the target reports over there when it ends ---- */
-
-struct far_join {
-    struct green_thread *target; /* NULL: it has ended and is freed. Its hub's */
-    struct green_hub *from;
-    struct message done;
-    struct wait_queue caller;
-    int result;
-    int error;
-    bool over; /* the caller knows of the end, or of the error */
-};
-
-static void far_join_done(struct message *message)
-{
-    struct far_join *j = CONTAINER(message, struct far_join, done);
-    j->over = true;
-    wake_first(&j->caller, 0);
-}
-
-static void far_join_start(void *arg)
-{
-    struct far_join *j = arg;
-    struct green_thread *t = j->target;
-    if (t->state == THREAD_DONE || t->detached || t->joined) {
-        j->error = join_here(t->hub, t, &j->result);
-        j->over = true;
-        return;
-    }
-    t->joined = true;
-    t->far = j;
-}
-
-static void far_join_end(struct green_thread *t)
-{
-    struct far_join *j = t->far;
-    t->detached = true;
-    j->result = t->result;
-    j->target = NULL;
-    hub_post(j->from, &j->done);
-}
-
-/* If it has just ended, its message has arrived before the answer to this call. */
-static void far_join_stop(void *arg)
-{
-    struct far_join *j = arg;
-    if (j->target == NULL)
-        return;
-    j->target->joined = false;
-    j->target->far = NULL;
-}
-
-static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
-{
-    struct far_join j = {.target = t, .from = hub, .done.run = far_join_done};
-    struct green_hub *there = t->hub;
-    int err = hub_call(there, far_join_start, &j);
-    if (err < 0)
-        return err;
-    if (!j.over)
-        err = park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
-    if (!j.over)
-        hub_call(there, far_join_stop, &j);
-    if (!j.over)
-        return err;
-    if (j.error == 0 && result != NULL)
-        *result = j.result;
-    return j.error;
-}
-
-GREEN_API int green_join(green_thread *t, int *result)
-{
-    struct green_hub *hub = hub_here();
-    if (hub == NULL)
-        return -1;
-    return (int)returned(t->hub == hub ? join_here(hub, t, result) : join_far(hub, t, result));
-}
-
-/* ---- the other calls on a thread, wherever it lives ---- */
-
-struct detach {
-    struct green_thread *thread;
-    int error;
-};
-
-static void detach_here(void *arg)
-{
-    struct detach *d = arg;
-    struct green_thread *t = d->thread;
-    if (t->detached || t->joined)
-        d->error = -EINVAL;
-    else if (t->state == THREAD_DONE)
-        thread_free(t);
-    else
-        t->detached = true;
-}
-
-GREEN_API int green_detach(green_thread *t)
-{
-    struct detach d = {t, 0};
-    if (hub_here() == NULL)
-        return -1;
-    int err = hub_call(t->hub, detach_here, &d);
-    return (int)returned(err < 0 ? err : d.error);
-}
-
-void thread_cancel(struct green_thread *t)
-{
-    t->cancelled = true;
-    if (t->shields > 0)
-        return;
-    t->refused |= REFUSED_CANCELLED;
-    if (t->state == THREAD_PARKED)
-        wake_early(t, -ECANCELED);
-}
-
-static void cancel_here(void *arg)
-{
-    thread_cancel(arg);
-}
-
-GREEN_API int green_cancel(green_thread *t)
-{
-    if (hub_here() == NULL)
-        return -1;
-    return (int)returned(hub_call(t->hub, cancel_here, t));
-}
-
-GREEN_API int green_kill(green_thread *t, int *result)
-{
-    return green_cancel(t) < 0 ? -1 : green_join(t, result);
-}
-
 /* ---- spawning ---- */
 
 struct far_spawn {
+    const struct green_thread *parent;
     const green_spawn_options *options;
     int (*fn)(void *);
     void *arg;
@@ -318,7 +185,7 @@ struct far_spawn {
 static void spawn_here(void *arg)
 {
     struct far_spawn *s = arg;
-    s->thread = thread_spawn(self_hub(), s->options, s->fn, s->arg);
+    s->thread = thread_spawn(self_hub(), s->parent, s->options, s->fn, s->arg);
 }
 
 GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int (*fn)(void *),
@@ -332,8 +199,8 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
         return NULL;
     }
     if (options->hub == NULL || options->hub == hub)
-        return thread_spawn(hub, options, fn, arg);
-    struct far_spawn s = {options, fn, arg, NULL};
+        return thread_spawn(hub, hub->current, options, fn, arg);
+    struct far_spawn s = {hub->current, options, fn, arg, NULL};
     int err = hub_call(options->hub, spawn_here, &s);
     if (err < 0)
         failed(err);
@@ -395,30 +262,4 @@ GREEN_API const char *green_name(green_thread *t)
     if (t == NULL)
         t = green_self();
     return t != NULL ? t->name : "";
-}
-
-/* ---- shields ---- */
-
-GREEN_API green_shield_scope *green_shield_enter(green_shield_scope *scope)
-{
-    struct green_hub *hub = hub_here();
-    scope->thread = NULL;
-    if (hub == NULL)
-        return scope;
-    struct green_thread *t = scope->thread = hub->current;
-    scope->deadline = t->deadline;
-    t->deadline = INT64_MAX;
-    t->shields++;
-    t->refused = 0;
-    return scope;
-}
-
-GREEN_API void green_shield_leave(green_shield_scope *scope)
-{
-    struct green_thread *t = scope->thread;
-    if (t == NULL)
-        return;
-    t->shields--;
-    t->refused = t->cancelled && t->shields == 0 ? REFUSED_CANCELLED : 0;
-    t->deadline = scope->deadline;
 }

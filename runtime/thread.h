@@ -15,6 +15,8 @@
 
 struct far_join;
 struct green_group;
+struct handler;
+struct locals;
 struct stack;
 
 enum thread_state {
@@ -65,26 +67,38 @@ struct green_thread {
     struct stack_pool *pool;   /* where the stack goes back to */
     struct list all;           /* in the hub's list of its threads */
     struct error_text *errmsg; /* error.c; NULL until there was one */
+    struct handler *handlers;  /* defer.c: what runs at its end, the last first */
+    struct locals *locals;     /* local.c; NULL until it sets one */
     struct message woken;      /* when another hub wakes it */
     char name[16];
     struct san_fiber fiber; /* what sanitizers need to know of a stack */
 };
 
-/* Make a thread on this OS thread's hub, ready to run. NULL and errno. */
-struct green_thread *thread_spawn(struct green_hub *hub, const green_spawn_options *options,
-                                  int (*fn)(void *), void *arg);
+/* Make a thread on this OS thread's hub, ready to run. The parent, perhaps of another hub, lies
+ * still meanwhile. NULL and errno. */
+struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thread *parent,
+                                  const green_spawn_options *options, int (*fn)(void *), void *arg);
 
 /* Set up a control block that has no stack of its own and add it to the hub's threads. */
 void thread_adopt(struct green_hub *hub, struct green_thread *thread, const char *name);
+
+/* What the running thread does last of its own: handlers and destructors. They may yield. */
+void thread_clean(struct green_thread *thread);
 
 /* The end of a thread whose function has returned, or that leaves by other means: wake who waits
  * for it, then run the next thread. Never returns. */
 _Noreturn void thread_end(struct green_thread *thread);
 
+/* Free one that is done. */
+void thread_free(struct green_thread *thread);
+
 /* Free those that are done and that nobody will join. */
 void thread_reap(struct green_hub *hub);
 
-/* Cancel a thread of this hub: see green_cancel. */
+/* Tell the joiner on another hub (join.c). */
+void far_join_end(struct green_thread *thread);
+
+/* Cancel a thread of this hub: see green_cancel (cancel.c). */
 void thread_cancel(struct green_thread *thread);
 
 void thread_set_name(struct green_thread *thread, const char *name);
