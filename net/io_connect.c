@@ -1,0 +1,94 @@
+/* io_connect.c - accept and connect: see io.h. */
+#include "io_op.h"
+#include "sys.h"
+#include <fcntl.h>
+
+struct accept_call {
+    struct sockaddr *addr;
+    socklen_t *addrlen;
+    int flags;
+};
+
+/* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first. (If several
+ * processes share one, another may be faster, and the call blocks: give such listeners O_NONBLOCK.)
+ */
+static long accept_attempt(struct op *op, void *call)
+{
+    struct accept_call *c = call;
+    if (!io_nonblocking(op)) {
+        struct pollfd p = {op->fd, POLLIN, 0};
+        struct timespec now = {0, 0};
+        if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+            return -EAGAIN;
+    }
+    long r;
+    do
+        r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
+    while (r == -ECONNABORTED && (op->how & IO_HONOUR) == 0); /* gone already: nobody's concern */
+    if (r >= 0)
+        fd_fresh(self_hub(), (int)r, fd_kind(op->slot, op->fd));
+    return r;
+}
+
+long green_io_accept(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags, int how)
+{
+    struct accept_call call = {addr, addrlen, flags};
+    return io_run(fd, FD_READ, how, accept_attempt, &call);
+}
+
+struct connect_call {
+    const struct sockaddr *addr;
+    socklen_t addrlen;
+    bool begun;
+};
+
+static long connect_begin(struct op *op, const void *call)
+{
+    const struct connect_call *c = call;
+    long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
+    bool switched = flags >= 0 && (flags & O_NONBLOCK) == 0;
+    if (switched)
+        SYS3(SYS_fcntl, op->fd, F_SETFL, flags | O_NONBLOCK);
+    long r = SYS3(SYS_connect, op->fd, c->addr, c->addrlen);
+    if (switched)
+        SYS3(SYS_fcntl, op->fd, F_SETFL, flags);
+    return r;
+}
+
+static long connect_attempt(struct op *op, void *call)
+{
+    struct connect_call *c = call;
+    int error = 0;
+    socklen_t len = sizeof error;
+    struct pollfd p = {op->fd, POLLOUT, 0};
+    struct timespec now = {0, 0};
+    if (!c->begun) {
+        long r = connect_begin(op, c);
+        c->begun = r == -EINPROGRESS || r == -EALREADY;
+        if (!c->begun)
+            return r;
+    }
+    if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+        return -EAGAIN;
+    SYS5(SYS_getsockopt, op->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    return -error;
+}
+
+long green_io_connect(int fd, const struct sockaddr *addr, socklen_t addrlen, int how)
+{
+    struct connect_call call = {addr, addrlen, false};
+    struct green_hub *hub = hub_here();
+    struct fd *s = hub != NULL ? fd_slot(hub, fd) : NULL;
+    struct op op = {fd, how, s, 0};
+    if (hub == NULL)
+        return -ENOMEM;
+    if (hub->current->refused != 0 && park_refused(hub) < 0)
+        return park_refused(hub);
+    if (s != NULL && (how & IO_HONOUR) != 0 && io_nonblocking(&op))
+        return SYS3(SYS_connect, fd, addr, addrlen);
+    if (is_unix(addr)) /* a full backlog: EAGAIN */
+        return io_unix_run(fd, how, connect_begin, &call);
+    if (s != NULL)
+        s->level[FD_WRITE] = FD_MAYBE;
+    return io_run(fd, FD_WRITE, how, connect_attempt, &call);
+}
