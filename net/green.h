@@ -21,6 +21,7 @@
 #include <green/offload.h>
 #include <green/once.h>
 #include <green/pool.h>
+#include <green/process.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/semaphore.h>
