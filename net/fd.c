@@ -146,9 +146,10 @@ int fd_watch(struct green_hub *hub, struct fd *s, int fd)
 {
     if (s->watched)
         return 0;
+    s->watched = true; /* first: a hub that closes the number meanwhile is to see it */
     int err = watch_add(hub, &s->watch, fd, on_edge, s);
-    if (err == 0)
-        s->watched = true;
+    if (err < 0)
+        s->watched = false;
     return err;
 }
 
@@ -209,8 +210,10 @@ static void slot_forget(struct green_hub *hub, struct fd *s)
     s->stale = false;
 }
 
-/* Another hub's slot is marked at once, so that it cannot take the number's next file for the old
- * one, and sent its message, so that its waiters wake. */
+/* Another hub's slot is marked before the close, so that it cannot take the number's next file for
+ * the old one, and sent its message, so that its waiters wake. Who begins to wait between the mark
+ * and the close is found after it: then that hub registers the number anew, or learns that it is
+ * gone. */
 struct far_close {
     struct green_hub *here;
     int fd;
@@ -219,9 +222,24 @@ struct far_close {
 static void close_here(struct message *message)
 {
     struct fd *s = CONTAINER(message, struct fd, far);
+    struct green_hub *hub = self_hub();
     atomic_store(&s->far_sent, false);
+    if (!s->stale && s->watched) {
+        int fd = (int)(s - (struct fd *)hub->fds);
+        watch_remove(hub, &s->watch);
+        s->watched = false;
+        s->stale = fd_watch(hub, s, fd) < 0;
+    }
     if (s->stale)
-        slot_forget(self_hub(), s);
+        slot_forget(hub, s);
+}
+
+static void tell(struct green_hub *hub, struct fd *s)
+{
+    if (atomic_exchange(&s->far_sent, true))
+        return; /* on its way */
+    s->far.run = close_here;
+    hub_post(hub, &s->far);
 }
 
 static void mark_stale(struct green_hub *hub, void *arg)
@@ -233,9 +251,18 @@ static void mark_stale(struct green_hub *hub, void *arg)
     if (!s->watched && s->kind == FD_UNKNOWN && s->flags == 0)
         return; /* nothing to forget */
     s->stale = true;
-    s->far.run = close_here;
-    if (s->watched && !atomic_exchange(&s->far_sent, true))
-        hub_post(hub, &s->far);
+    if (s->watched)
+        tell(hub, s);
+}
+
+static void check_watch(struct green_hub *hub, void *arg)
+{
+    struct far_close *c = arg;
+    if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
+        return;
+    struct fd *s = (struct fd *)hub->fds + c->fd;
+    if (s->watched)
+        tell(hub, s);
 }
 
 void fd_forget(int fd)
@@ -252,6 +279,10 @@ void fd_forget(int fd)
 
 int fd_close(int fd)
 {
+    struct far_close c = {self_hub(), fd};
     fd_forget(fd);
-    return (int)SYS1(SYS_close, fd);
+    int r = (int)SYS1(SYS_close, fd);
+    if (fd >= 0 && hubs_others(c.here))
+        hubs_each(check_watch, &c);
+    return r;
 }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -561,6 +562,58 @@ static void test_close_wakes_other_hubs(void **state)
     green_close(fd[0]);
 }
 
+struct meeting {
+    int fd;
+    atomic_int round; /* of the closer; < 0: over */
+    atomic_int met;   /* of the reader */
+    int hung;
+};
+
+static void dawdle(void)
+{
+    for (volatile int n = rand() % 400; n > 0; n--)
+        continue;
+}
+
+static void *read_while_it_is_closed(void *arg)
+{
+    struct meeting *m = arg;
+    for (int round = 0;; m->met = round) {
+        char c;
+        while (m->round == round)
+            sched_yield();
+        if ((round = m->round) < 0)
+            return NULL;
+        dawdle();
+        green_within(10 * GREEN_SEC)
+            green_read(m->fd, &c, 1);
+        m->hung += green_expired();
+    }
+}
+
+/* 126 between hubs: whoever begins to wait just then is not forgotten */
+static void test_close_meets_wait(void **state)
+{
+    struct meeting m = {0};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, read_while_it_is_closed, &m), 0);
+    for (int round = 1; round <= 2000; round++) {
+        int fd[2];
+        unix_pair(fd);
+        m.fd = fd[1];
+        m.round = round;
+        dawdle();
+        green_close(fd[1]);
+        while (m.met != round)
+            sched_yield();
+        green_close(fd[0]);
+    }
+    m.round = -1;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(m.hung, 0);
+}
+
 static void *close_without_a_hub(void *arg)
 {
     return green_close(*(int *)arg) == 0 ? NULL : "failed";
@@ -1021,6 +1074,7 @@ int main(void)
         cmocka_unit_test(test_reused_number_in_line),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_close_wakes_other_hubs),
+        cmocka_unit_test(test_close_meets_wait),
         cmocka_unit_test(test_close_from_outside),
         cmocka_unit_test(test_number_of_another_kind),
         cmocka_unit_test(test_reset),
