@@ -20,7 +20,7 @@ static struct green_thread *waits_for(struct green_hub *hub, struct green_thread
         return NULL;
     if (t->why == why_join)
         other = (struct green_thread *)t->object;
-    else if (t->why == why_mutex)
+    else if (t->why == why_mutex && !hubs_others(hub)) /* else its owner may be anybody */
         other = ((green_mutex *)t->object)->owner;
     return other != NULL && other->hub == hub ? other : NULL;
 }
@@ -40,8 +40,10 @@ bool deadlock_cycle(struct green_hub *hub, struct green_thread *holder, const ch
 {
     struct green_thread *self = hub->current, *t = holder;
     char text[200];
-    if (self->deadline != INT64_MAX)
-        return false; /* it will end */
+    if (self->deadline != INT64_MAX) /* it will end */
+        return false;
+    if (why == why_mutex && hubs_others(hub)) /* the holder may be another hub's, and gone */
+        return false;
     size_t at = append(text, sizeof text, 0, name_of(self), " waits for ");
     at = append(text, sizeof text, at, why == why_mutex ? "a mutex of " : "the end of ", "");
     for (unsigned steps = 0; t != NULL && t != self && steps < hub->live; steps++) {
