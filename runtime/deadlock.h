@@ -2,9 +2,9 @@
  * wake anybody. The call that would wait for ever fails with EDEADLK, and green_errmsg() tells who
  * waits for what.
  *
- * Only what is certain is reported. Waits with a deadline, mutexes while there are several hubs, and
- * processes with further OS threads (which may yet come and wake somebody) are given the benefit of
- * the doubt. */
+ * Only what is certain is reported. Waits with a deadline, mutexes while there are several hubs,
+ * and processes with further OS threads (which may yet come and wake somebody) are given the
+ * benefit of the doubt. */
 #pragma once
 #include <stdbool.h>
 
