@@ -12,17 +12,19 @@ static inline __attribute__((always_inline)) void context_switch(struct context 
 {
     register struct context *x0 __asm__("x0") = from;
     register struct context *x1 __asm__("x1") = to;
-    /* The link register is cleared, so that a walk of a fresh context ends at its entry. */
+    /* The link register is cleared, so that a walk of a fresh context ends at its entry. x16 and
+     * the hint (bti j): where branch targets are checked, both an entry and the label may be jumped
+     * to. */
     __asm__ volatile("adr x2, 1f\n\t"
                      "mov x3, sp\n\t"
                      "stp x3, x29, [x0]\n\t"
                      "str x2, [x0, #16]\n\t"
                      "ldp x3, x29, [x1]\n\t"
-                     "ldr x2, [x1, #16]\n\t"
+                     "ldr x16, [x1, #16]\n\t"
                      "mov sp, x3\n\t"
                      "mov x30, xzr\n\t"
-                     "br x2\n"
-                     "1:"
+                     "br x16\n"
+                     "1: hint #36"
                      : "+r"(x0), "+r"(x1)
                      :
                      : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
