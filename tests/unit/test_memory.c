@@ -3,47 +3,12 @@
  * wrapped. */
 #include "unit.h"
 
-#include "memory.h"
+#include "faults.h"
 #include <fcntl.h>
 #include <green/fd.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-void *__real_memory_get(size_t size);
-void *__real_memory_resize(void *block, size_t size);
-void __real_memory_put(void *block);
-void *__wrap_memory_get(size_t size);
-void *__wrap_memory_resize(void *block, size_t size);
-void __wrap_memory_put(void *block);
-
-static long fuse; /* allocations until one fails; < 0: none does */
-static long held; /* blocks in use */
-
-static bool blown(void)
-{
-    return fuse >= 0 && fuse-- == 0;
-}
-
-void *__wrap_memory_get(size_t size)
-{
-    void *block = blown() ? NULL : __real_memory_get(size);
-    held += block != NULL;
-    return block;
-}
-
-void *__wrap_memory_resize(void *block, size_t size)
-{
-    void *more = blown() ? NULL : __real_memory_resize(block, size);
-    held += block == NULL && more != NULL;
-    return more;
-}
-
-void __wrap_memory_put(void *block)
-{
-    held -= block != NULL;
-    __real_memory_put(block);
-}
 
 static int echo_byte(void *arg)
 {
