@@ -7,7 +7,8 @@
  *     if (green_expired()) ...                   -- it was this scope's deadline, not an outer one
  *
  * Scopes nest, the nearest deadline rules. The threads of a group inherit their spawner's deadline.
- * A call whose result is ready succeeds even after the deadline; one that would block fails. */
+ * A call whose result is ready succeeds even after the deadline; one that would block fails. Only a
+ * thread that never blocks is stopped all the same: its calls fail once it has used up a slice. */
 #pragma once
 #include <green/thread.h>
 
