@@ -330,7 +330,8 @@ GREEN_API SWITCH_RETURN int green_coroutine_yield(green_coroutine *self, void *o
     return suspend(self, &r->context, &r->fiber);
 }
 
-GREEN_API SWITCH_RETURN int green_coroutine_transfer(green_coroutine *self, green_coroutine *to, void *in)
+GREEN_API SWITCH_RETURN int green_coroutine_transfer(green_coroutine *self, green_coroutine *to,
+                                                     void *in)
 {
     bool is_self = inside(self);
     if (UNLIKELY(!is_self || self->closing || !scopes_left(self->resumer)))

@@ -3,8 +3,8 @@
  * Processors predict a return to go where the latest call came from. After a switch that is the
  * other flow's call, always the wrong one, at some 12 ns each: most of what a switch costs. A
  * function marked SWITCH_RETURN returns by an indirect jump instead, which is predicted by where it
- * went before. Elsewhere than with GCC on x86-64 the mark means nothing; nor where calls and returns
- * are checked to match (CET). */
+ * went before. Elsewhere than with GCC on x86-64 the mark means nothing; nor where calls and
+ * returns are checked to match (CET). */
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__CET__) && \

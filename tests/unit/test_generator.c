@@ -3,6 +3,7 @@
 
 #include "memory.h"
 #include <green/generator.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 void *__real_memory_get(size_t size);
@@ -275,10 +276,17 @@ static void test_no_address_space(void **state)
     assert_int_equal(getrlimit(RLIMIT_AS, &was), 0);
     tight.rlim_max = was.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
+    void *probe = mmap(NULL, 4 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     errno = 0;
     green_generator *g = green_generator_create_with(&large, sizeof(int), count_up, &limit);
     int err = errno;
     assert_int_equal(setrlimit(RLIMIT_AS, &was), 0);
+    if (probe != MAP_FAILED) {
+        print_message("# skipped: an emulator does not limit the address space\n");
+        green_generator_destroy(g);
+        munmap(probe, 4 << 20);
+        return;
+    }
     assert_null(g);
     assert_int_equal(err, ENOMEM);
     assert_int_equal(held, before);
