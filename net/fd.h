@@ -113,7 +113,7 @@ static inline int fd_turn(struct green_hub *hub, struct fd *slot, int fd, enum f
 
 static inline const char *fd_why(enum fd_direction d)
 {
-    return d == FD_READ ? "fd readable" : "fd writable";
+    return d == FD_READ ? "fd % readable" : "fd % writable";
 }
 
 int fd_wait_unwatched(struct green_hub *hub, struct fd *slot, int fd, enum fd_direction direction);

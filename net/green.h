@@ -26,5 +26,6 @@
 #include <green/rwlock.h>
 #include <green/semaphore.h>
 #include <green/serve.h>
+#include <green/state.h>
 #include <green/thread.h>
 #include <green/wait_group.h>

@@ -189,7 +189,7 @@ static int write_enter(struct tls *t)
         return -1;
     if (t->writing) {
         int err =
-            park(hub_here(), &t->writers, WAIT_BACK, INT64_MAX, "turn to write, fd", t->conn.fd);
+            park(hub_here(), &t->writers, WAIT_BACK, INT64_MAX, "turn to write on fd %", t->conn.fd);
         if (err < 0) {
             leave(t);
             return (int)returned(err);

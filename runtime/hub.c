@@ -99,8 +99,7 @@ static __attribute__((hot)) void loop_entry(void)
             hub_alarm(hub, heap_first(&hub->timers));
         hub->polls++;
         hub_poll(hub, wait);
-        if (!wait || hub->timers.count > 0)
-            tick(hub, wait);
+        tick(hub, wait);
         hub->turns = hub->turns_each;
         if (hub->ready != NULL)
             hub_switch(hub, false);
@@ -152,6 +151,7 @@ static void hub_free(struct green_hub *hub)
         hub->fds_close(hub);
     hub_events_close(hub);
     heap_free(&hub->timers);
+    idents_free(&hub->idents);
     for (int i = 0; i < STACK_CLASSES; i++)
         stack_pool_destroy(&hub->pools[i]);
     error_free(&hub->main);

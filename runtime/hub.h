@@ -9,6 +9,7 @@
 #pragma once
 #include "compiler.h"
 #include "heap.h"
+#include "ident.h"
 #include "list.h"
 #include "stack.h"
 #include "thread.h"
@@ -48,11 +49,13 @@ struct green_hub {
     void (*fds_close)(struct green_hub *); /* net/fd.c's: free the table */
 
     struct list threads;     /* all of this hub */
+    struct idents idents;    /* their numbers */
     uint32_t live;           /* how many; each has room in the heap */
     uint32_t active;         /* how many of them are not done */
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
+    uint32_t number;           /* among them: 1, 2, ..., never re-used */
     bool shared;               /* green_hub_next may choose it */
     bool ending;               /* hub_destroy has begun: no more spawns */
     struct wait_queue drained; /* who looks again whenever a thread has ended */

@@ -74,6 +74,7 @@ static inline __attribute__((always_inline)) void park_begin(struct green_hub *h
         heap_arm(&hub->timers, t, t->until);
     if (LIKELY(queue != NULL))
         wait_enqueue(queue, &t->waiter, end);
+    t->waiter.since = wait_ticks(hub->now);
     t->why = why;
     t->object = object;
     t->state = THREAD_PARKED;

@@ -13,6 +13,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list all = {&all, &all};
 static atomic_int count;
+static uint32_t numbers;          /* given to hubs so far */
 static int shared;                /* how many green_hub_next may choose */
 static struct green_hub *next_up; /* whose turn green_hub_next is */
 
@@ -46,6 +47,7 @@ void hubs_add(struct green_hub *hub)
     else if (!hubs_many)
         guards_begin();
     list_append(&all, &hub->hubs);
+    hub->number = ++numbers;
     count++;
     pthread_mutex_unlock(&lock);
 }

@@ -28,6 +28,7 @@ void thread_adopt(struct green_hub *hub, struct green_thread *t, const char *nam
     list_append(&hub->threads, &t->all);
     hub->live++;
     hub->active++;
+    t->ident = ident_take(&hub->idents);
     thread_set_name(t, name);
 }
 
@@ -43,6 +44,7 @@ static __attribute__((noinline)) void thread_entry(void)
 {
     struct green_thread *t = self_hub()->current;
     san_arrive(&t->fiber);
+    t->fresh = false;
     if (t->cancelled) { /* before its first turn */
         t->result = -1;
         t->error = ECANCELED;
@@ -126,8 +128,10 @@ struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thre
     t->arg = arg;
     t->detached = options->detached;
     thread_adopt(hub, t, options->name);
+    t->fresh = true;
+    t->parent = parent->ident;
+    t->parent_hub = parent->hub->number;
     hub_ready(hub, t);
-    t->state = THREAD_FRESH;
     hub->spawned++;
     return t;
 }
@@ -138,6 +142,7 @@ void thread_free(struct green_thread *t)
 {
     list_remove(&t->all);
     t->hub->live--;
+    ident_give(&t->hub->idents, t->ident);
     error_free(t);
     if (t->stack != NULL)
         stack_put(t->pool, t->stack);

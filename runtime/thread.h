@@ -20,7 +20,6 @@ struct locals;
 struct stack;
 
 enum thread_state {
-    THREAD_FRESH,   /* in the ready queue, has not run yet */
     THREAD_READY,   /* in the ready queue */
     THREAD_RUNNING, /* the hub's current thread */
     THREAD_PARKED,
@@ -53,8 +52,10 @@ struct green_thread {
     bool detached;
     bool joined;        /* somebody is in green_join for it */
     bool scope_expired; /* what green_expired() answers */
+    bool fresh;         /* has not run yet */
     int result;         /* of its function */
     int error;          /* errno when it returned */
+    uint32_t ident;     /* small, of its hub; 0: none */
     int (*fn)(void *);
     void *arg;
     struct green_scope *scope; /* innermost deadline scope */
@@ -65,6 +66,8 @@ struct green_thread {
     struct green_thread *group_prev;
     struct stack *stack;       /* NULL: the OS thread's */
     struct stack_pool *pool;   /* where the stack goes back to */
+    uint32_t parent;           /* ident of its spawner, 0: none */
+    uint32_t parent_hub;       /* and that one's hub */
     struct list all;           /* in the hub's list of its threads */
     struct error_text *errmsg; /* error.c; NULL until there was one */
     struct handler *handlers;  /* defer.c: what runs at its end, the last first */

@@ -20,8 +20,16 @@ struct waiter {
     struct waiter *prev;
     struct wait_queue *queue;  /* NULL: in none */
     int outcome;               /* 0, or a negative errno */
+    uint32_t since;            /* when the wait began, in wait_ticks */
     struct standing *standing; /* in the line of an object that hubs share (shared.h); or NULL */
 };
+
+/* How long a wait takes is only told to people: to a millisecond or so, up to 52 days. */
+#define WAIT_TICK ((int64_t)1 << 20)
+static inline uint32_t wait_ticks(int64_t nanoseconds)
+{
+    return (uint32_t)((uint64_t)nanoseconds / WAIT_TICK);
+}
 
 /* Zeroed memory is an empty queue. */
 struct wait_queue {
@@ -34,8 +42,8 @@ enum wait_end { WAIT_BACK, WAIT_FRONT };
 
 /* Park the running thread until it is woken (the outcome that wake gave), its ambient deadline
  * or `until` passes (-ETIMEDOUT), or it is cancelled (-ECANCELED). `why` and `object` say in dumps
- * what it waits for; `why` is a literal. queue NULL: only time and cancellation end the wait.
- * -EDEADLK on the hub's own stack. */
+ * what it waits for; `why` is a literal, a % in it stands for the object's number. queue NULL: only
+ * time and cancellation end the wait. -EDEADLK on the hub's own stack. */
 int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
          const char *why, long object);
 

@@ -1,8 +1,9 @@
 /* green/local.h - values that each green thread has for itself, as pthread_key_create(3).
  *
- *     static green_key request;                       // made once: green_key_create(&request,
- * free) green_set_local(request, strdup(id));           // in each thread log("%s", (char
- * *)green_get_local(request));
+ *     static green_key request;
+ *     green_key_create(&request, free);         once
+ *     green_set_local(request, strdup(id));     in each thread
+ *     log("%s", (char *)green_get_local(request));
  *
  * A thread that sets none pays nothing. A compiler's thread-local variable (_Thread_local) is
  * another thing: it belongs to the OS thread, all green threads of a hub share it. */

@@ -1,0 +1,41 @@
+/* green/state.h - what threads are doing: for dumps, monitors and tests. */
+#pragma once
+#include <green/thread.h>
+
+GREEN_BEGIN_DECLS
+
+typedef enum green_state {
+    GREEN_FRESH,     /* has not run yet */
+    GREEN_READY,     /* waits for its turn only */
+    GREEN_RUNNING,   /* the one that runs on its hub */
+    GREEN_WAITING,   /* for what, says green_thread_info */
+    GREEN_DONE,      /* its function has returned; nobody has joined it yet */
+    GREEN_CANCELLED, /* the same, and green_cancel was called before */
+} green_state;
+
+typedef struct green_thread_info {
+    green_state state;
+    bool cancelled;              /* green_cancel was called */
+    unsigned hub, ident;         /* the number of its hub in the process, and its own there */
+    unsigned parent_hub, parent; /* who spawned it; 0: nobody, or a callback of the event loop */
+    int result, error;           /* when it is over: what its function returned, and errno then */
+    int64_t waited;              /* since when it waits, to some milliseconds; else 0 */
+    char waits_for[64];          /* "fd 7 readable"; else "" */
+    char name[16];
+} green_thread_info;
+
+/* -1: EDEADLK, as green_cancel. For a thread of another hub it may yield. */
+GREEN_API int green_thread_info_get(green_thread *thread, green_thread_info *info);
+GREEN_API int green_thread_state(green_thread *thread);
+
+/* A small number: 1, 2, ..., one that no other thread of its hub has as long as it is not joined;
+ * re-used afterwards. An index for per-thread arrays. thread NULL: the caller. 0: there was no
+ * memory for one. */
+GREEN_API unsigned green_ident(green_thread *thread);
+
+/* Write a line a thread: ident, name, state, what it waits for and how long, who spawned it. hub
+ * NULL: of all hubs; then it waits for each of them, so an OS thread that blocks outside this
+ * library keeps it waiting. The caller's OS thread writes, with write(2). May yield. */
+GREEN_API int green_dump(green_hub *hub, int fd);
+
+GREEN_END_DECLS

@@ -1,0 +1,96 @@
+/* state.c - what a thread is doing: see green/state.h. */
+#include "state.h"
+#include "deadlock.h"
+#include "error.h"
+#include "hub_switch.h"
+#include <stdio.h>
+#include <string.h>
+
+const char *state_word(green_state state)
+{
+    static const char *const words[] = {
+        [GREEN_FRESH] = "fresh",     [GREEN_READY] = "ready", [GREEN_RUNNING] = "running",
+        [GREEN_WAITING] = "waiting", [GREEN_DONE] = "done",   [GREEN_CANCELLED] = "cancelled",
+    };
+    return words[state];
+}
+
+static green_state word_for(const struct green_thread *t)
+{
+    if (t->state == THREAD_DONE)
+        return t->cancelled ? GREEN_CANCELLED : GREEN_DONE;
+    if (t->fresh)
+        return GREEN_FRESH;
+    if (t->state == THREAD_PARKED)
+        return GREEN_WAITING;
+    return t->state == THREAD_RUNNING ? GREEN_RUNNING : GREEN_READY;
+}
+
+/* `why`, with the object in the place of a %, or its address behind. */
+static void describe(const struct green_thread *t, char *text, size_t size)
+{
+    const char *mark = strchr(t->why, '%');
+    const struct green_thread *other = (const struct green_thread *)t->object;
+    if (t->why == why_join && other->hub == t->hub) /* it is still there: t joins it */
+        snprintf(text, size, "%s, %u %s", t->why, other->ident, other->name);
+    else if (mark != NULL)
+        snprintf(text, size, "%.*s%ld%s", (int)(mark - t->why), t->why, t->object, mark + 1);
+    else if (t->object > 0xffff)
+        snprintf(text, size, "%s %#lx", t->why, (unsigned long)t->object);
+    else
+        snprintf(text, size, "%s", t->why);
+}
+
+void state_of(const struct green_thread *t, green_thread_info *info)
+{
+    *info = (green_thread_info){
+        .state = word_for(t),
+        .cancelled = t->cancelled,
+        .hub = t->hub->number,
+        .ident = t->ident,
+        .parent_hub = t->parent_hub,
+        .parent = t->parent,
+    };
+    memcpy(info->name, t->name, sizeof info->name);
+    if (t->state == THREAD_PARKED) {
+        uint32_t ticks = wait_ticks(hub_clock()) - t->waiter.since;
+        info->waited = (int64_t)ticks * WAIT_TICK;
+        describe(t, info->waits_for, sizeof info->waits_for);
+    } else if (t->state == THREAD_DONE) {
+        info->result = t->result;
+        info->error = t->error;
+    }
+}
+
+/* ---- for everybody ---- */
+
+struct question {
+    const struct green_thread *thread;
+    green_thread_info *info;
+};
+
+static void ask(void *arg)
+{
+    struct question *q = arg;
+    state_of(q->thread, q->info);
+}
+
+GREEN_API int green_thread_info_get(green_thread *t, green_thread_info *info)
+{
+    if (hub_here() == NULL)
+        return -1;
+    return (int)returned(hub_call(t->hub, ask, &(struct question){t, info}));
+}
+
+GREEN_API int green_thread_state(green_thread *t)
+{
+    green_thread_info info;
+    return green_thread_info_get(t, &info) < 0 ? -1 : (int)info.state;
+}
+
+GREEN_API unsigned green_ident(green_thread *t)
+{
+    if (t == NULL)
+        t = green_self();
+    return t != NULL ? t->ident : 0;
+}

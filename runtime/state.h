@@ -1,0 +1,9 @@
+/* state.h - asking threads of the same hub. See green/state.h. */
+#pragma once
+#include "thread.h"
+#include <green/state.h>
+
+void state_of(const struct green_thread *thread, green_thread_info *info);
+
+/* "waiting" */
+const char *state_word(green_state state);

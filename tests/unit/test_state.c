@@ -1,0 +1,189 @@
+/* test_state.c - what threads are doing (green/state.h). Scenario numbers: shared SCENARIOS. */
+#include "unit.h"
+#include <green/event.h>
+#include <green/fd.h>
+#include <green/state.h>
+#include <unistd.h>
+
+static green_event go = GREEN_EVENT_INIT;
+static int ends[2];
+
+static int read_end(void *arg)
+{
+    char c;
+    (void)arg;
+    return (int)green_read(ends[0], &c, 1);
+}
+
+static int wait_go(void *arg)
+{
+    (void)arg;
+    return green_event_wait(&go) < 0 ? -1 : 3;
+}
+
+static int own_state(void *arg)
+{
+    (void)arg;
+    return green_thread_state(green_self());
+}
+
+/* 12, 32: the state table */
+static void test_states(void **state)
+{
+    int result = -1;
+    (void)state;
+    assert_int_equal(green_event_clear(&go), 0);
+    assert_int_equal(green_thread_state(green_self()), GREEN_RUNNING);
+    green_thread *t = green_spawn(wait_go, NULL);
+    assert_int_equal(green_thread_state(t), GREEN_FRESH);
+    green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_WAITING);
+    assert_int_equal(green_event_set(&go), 0);
+    assert_int_equal(green_thread_state(t), GREEN_READY);
+    green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_DONE);
+    green_thread_info info;
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_int_equal(info.result, 3);
+    assert_false(info.cancelled);
+    assert_int_equal(green_join(t, NULL), 0);
+    t = green_spawn(own_state, NULL);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, GREEN_RUNNING);
+    t = green_spawn(sleep_long, NULL);
+    green_yield();
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_int_equal(info.state, GREEN_READY);
+    assert_true(info.cancelled);
+    green_yield();
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_int_equal(info.state, GREEN_CANCELLED);
+    assert_int_equal(info.result, -1);
+    assert_int_equal(info.error, ECANCELED);
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
+static int join_it(void *thread)
+{
+    return green_join(thread, NULL);
+}
+
+static void assert_waits(green_thread *t, const char *what)
+{
+    green_thread_info info;
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_int_equal(info.state, GREEN_WAITING);
+    assert_string_equal(info.waits_for, what);
+}
+
+/* What for, and how long. */
+static void test_waits(void **state)
+{
+    green_thread_info info;
+    char text[64];
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    green_thread *reader =
+        green_spawn_with(&(green_spawn_options){.name = "reader"}, read_end, NULL);
+    green_thread *sleeper = green_spawn(sleep_long, NULL);
+    green_thread *joiner = green_spawn(join_it, reader);
+    green_sleep(60 * GREEN_MS);
+    snprintf(text, sizeof text, "fd %d readable", ends[0]);
+    assert_waits(reader, text);
+    assert_waits(sleeper, "sleep");
+    snprintf(text, sizeof text, "the end of a thread, %u reader", green_ident(reader));
+    assert_waits(joiner, text);
+    assert_int_equal(green_thread_info_get(sleeper, &info), 0);
+    assert_in_range(info.waited, 20 * GREEN_MS, 60 * GREEN_SEC);
+    assert_int_equal(green_kill(sleeper, NULL), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(green_join(joiner, NULL), 0);
+    green_close(ends[0]);
+    green_close(ends[1]);
+}
+
+static int spawn_and_wait(void *ident)
+{
+    green_thread_info info;
+    green_thread *t = green_spawn(sleep_long, NULL);
+    green_thread_info_get(t, &info);
+    *(unsigned *)ident = info.parent;
+    return green_kill(t, NULL);
+}
+
+/* 34: small, unique, re-used; and the spawn tree, 36 */
+static void test_idents(void **state)
+{
+    enum { N = 200 };
+    green_thread *t[N];
+    unsigned char seen[1000] = {0};
+    unsigned parent = 0;
+    (void)state;
+    assert_int_equal(green_ident(NULL), 1);
+    for (int round = 0; round < 3; round++) {
+        memset(seen, 0, sizeof seen);
+        seen[1] = 1;
+        for (int i = 0; i < N; i++) {
+            t[i] = green_spawn(sleep_long, NULL);
+            assert_in_range(green_ident(t[i]), 2, N + 2);
+            assert_false(seen[green_ident(t[i])]++);
+        }
+        for (int i = 0; i < N; i++)
+            assert_int_equal(green_kill(t[(i * 7) % N], NULL), 0);
+    }
+    t[0] = green_spawn(spawn_and_wait, &parent);
+    unsigned ident = green_ident(t[0]);
+    assert_int_equal(green_join(t[0], NULL), 0);
+    assert_int_equal(parent, ident);
+}
+
+static char *dumped(green_hub *hub)
+{
+    static char text[20000];
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(green_dump(hub, fileno(f)), 0);
+    ssize_t n = pread(fileno(f), text, sizeof text - 1, 0);
+    assert_true(n > 0);
+    text[n] = '\0';
+    fclose(f);
+    return text;
+}
+
+static void test_dump(void **state)
+{
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    green_hub *other = green_hub_next();
+    if (other == green_hub_self())
+        other = green_hub_next();
+    green_spawn_options options = {.name = "far", .hub = other};
+    green_thread *far = green_spawn_with(&options, sleep_long, NULL);
+    options = (green_spawn_options){.name = "near"};
+    green_thread *near = green_spawn_with(&options, sleep_long, NULL);
+    green_yield();
+    char *text = dumped(NULL);
+    assert_non_null(strstr(text, "hub 1, threads: 2\n"));
+    assert_non_null(strstr(text, "near            waiting for sleep, "));
+    assert_non_null(strstr(text, "far             waiting for sleep, "));
+    assert_non_null(strstr(text, ", of 1 on hub 1\n"));
+    text = dumped(other);
+    assert_null(strstr(text, "near"));
+    assert_non_null(strstr(text, "far"));
+    assert_int_equal(green_thread_state(far), GREEN_WAITING);
+    assert_fails(green_dump(NULL, -1), EBADF);
+    assert_int_equal(green_kill(far, NULL), 0);
+    assert_int_equal(green_kill(near, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_idents),
+        cmocka_unit_test(test_dump),
+    };
+    return cmocka_run_group_tests_name("state", tests, NULL, NULL);
+}
