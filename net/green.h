@@ -26,6 +26,7 @@
 #include <green/rwlock.h>
 #include <green/semaphore.h>
 #include <green/serve.h>
+#include <green/signal.h>
 #include <green/state.h>
 #include <green/thread.h>
 #include <green/wait_group.h>
