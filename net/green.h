@@ -24,6 +24,7 @@
 #include <green/process.h>
 #include <green/result.h>
 #include <green/rwlock.h>
+#include <green/select.h>
 #include <green/semaphore.h>
 #include <green/serve.h>
 #include <green/signal.h>

@@ -65,6 +65,7 @@ struct green_hub {
     atomic_int posters;              /* inside hub_post: hub_destroy waits for them */
 
     uint64_t spawned, watches;
+    uint32_t die; /* select.c's */
 };
 
 /* Make the hub of this OS thread, on a loop of the program's or (NULL) its own; NULL and errno.

@@ -59,8 +59,9 @@ struct place {
 };
 
 /* A thread that waits on several objects at once. It parks in its own `line`, where its own hub
- * wakes it; before it goes it claims itself, so that nobody else can, and leaves all places. If
- * that comes too late, something is being handed to it, and it waits until it was `told`. */
+ * wakes it (its own waiter's standing says so). Time and cancellation claim it, too, and before it
+ * goes for another reason it claims itself; then it leaves all places. If that comes too late,
+ * something is being handed to it, and it waits until it was `told`. */
 struct choice {
     struct green_thread *thread;
     _Atomic(const void *) winner; /* the waiter that was claimed, or the choice itself: time,

@@ -4,6 +4,7 @@
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
+#include "shared.h"
 #include "local.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -158,6 +159,14 @@ void thread_reap(struct green_hub *hub)
     }
 }
 
+static void tell_watchers(struct green_hub *hub, struct green_thread *t)
+{
+    guard_enter(hub, &t->guard);
+    t->over = true;
+    shared_wake_all(hub, &t->watchers, 0);
+    guard_leave(hub, &t->guard);
+}
+
 _Noreturn void thread_end(struct green_thread *t)
 {
     struct green_hub *hub = t->hub;
@@ -166,6 +175,7 @@ _Noreturn void thread_end(struct green_thread *t)
     if (t->group != NULL)
         group_child_done(t);
     wake_all(&t->ends, 0);
+    tell_watchers(hub, t);
     if (UNLIKELY(t->far != NULL))
         far_join_end(t);
     if (t->detached)

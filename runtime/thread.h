@@ -10,6 +10,7 @@
 #include "switch.h"
 #include "wait.h"
 #include <green/deadline.h>
+#include <green/shared.h>
 #include <green/thread.h>
 #include <stddef.h>
 
@@ -61,6 +62,9 @@ struct green_thread {
     struct green_scope *scope; /* innermost deadline scope */
     struct wait_queue ends;    /* who waits for its end */
     struct far_join *far;      /* who does so on another hub, or NULL */
+    green_guard guard;         /* of the next two: other hubs may select its end (select.h) */
+    bool over;                 /* its function has returned */
+    green_waiters watchers;
     struct green_group *group; /* its owner, or NULL */
     struct green_thread *group_next;
     struct green_thread *group_prev;

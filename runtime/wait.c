@@ -45,18 +45,23 @@ __attribute__((hot)) void wake(struct green_thread *t, int outcome)
     hub_ready(t->hub, t);
 }
 
+/* In the line of an object that hubs share: is the thread still to be had? Otherwise another hub
+ * has it already, and its message comes. */
+static bool withdraw(struct green_thread *t, struct standing *standing)
+{
+    if (standing->choice != NULL)
+        return choice_claim(standing->choice, standing->choice);
+    guard_enter(t->hub, standing->guard);
+    bool ours = t->waiter.queue != NULL;
+    wait_dequeue(&t->waiter);
+    guard_leave(t->hub, standing->guard);
+    return ours;
+}
+
 void wake_early(struct green_thread *t, int outcome)
 {
-    if (t->waiter.standing != NULL) {
-        green_guard *guard = t->waiter.standing->guard;
-        guard_enter(t->hub, guard);
-        bool ours = t->waiter.queue != NULL; /* else another hub has woken it: the message comes */
-        wait_dequeue(&t->waiter);
-        guard_leave(t->hub, guard);
-        if (!ours)
-            return;
-    }
-    wake(t, outcome);
+    if (t->waiter.standing == NULL || withdraw(t, t->waiter.standing))
+        wake(t, outcome);
 }
 
 __attribute__((hot)) bool wake_first(struct wait_queue *queue, int outcome)

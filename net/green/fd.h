@@ -13,7 +13,7 @@
  *    thread of the slower one: set O_NONBLOCK on it;
  *  - do not mix urgent (out of band) data with these calls on TCP. */
 #pragma once
-#include <green/base.h>
+#include <green/select.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -44,5 +44,12 @@ GREEN_API int green_close(int fd);
 /* timeout in milliseconds, < 0: none. There is no POLLPRI edge: it is only seen when asked again.
  */
 GREEN_API int green_poll(struct pollfd *fds, nfds_t count, int timeout);
+
+/* Cases of green_select (green/select.h): there is something to read (data, a connection, the end,
+ * an error), or room to write. What they say is no promise to several readers. */
+#define GREEN_READABLE(fd) green_case_readable(fd)
+#define GREEN_WRITABLE(fd) green_case_writable(fd)
+GREEN_API green_case green_case_readable(int fd);
+GREEN_API green_case green_case_writable(int fd);
 
 GREEN_END_DECLS
