@@ -21,6 +21,8 @@
  * made by code other than libc. Thread-local variables, errno apart, are shared by the green
  * threads of an OS thread. Link -lgreen-monkey before other libraries.
  *
+ * A forked child has no green threads: there all calls go to the kernel.
+ *
  * Linux on x86-64. */
 #pragma once
 #include <green/base.h>
