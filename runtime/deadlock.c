@@ -36,25 +36,35 @@ static const char *name_of(const struct green_thread *t)
     return t->name[0] != '\0' ? t->name : "a thread";
 }
 
+/* "a waits for the end of b, which waits for a mutex of a" */
+static void tell_cycle(struct green_hub *hub, struct green_thread *holder, const char *why)
+{
+    struct green_thread *self = hub->current;
+    char text[200];
+    size_t at = append(text, sizeof text, 0, name_of(self), " waits for ");
+    for (struct green_thread *t = holder;; t = waits_for(hub, t)) {
+        at = append(text, sizeof text, at, why == why_mutex ? "a mutex of " : "the end of ",
+                    name_of(t));
+        if (t == self)
+            break;
+        at = append(text, sizeof text, at, ", which waits for ", "");
+        why = t->why;
+    }
+    error_note(self, EDEADLK, "deadlock: %s", text);
+}
+
 bool deadlock_cycle(struct green_hub *hub, struct green_thread *holder, const char *why)
 {
     struct green_thread *self = hub->current, *t = holder;
-    char text[200];
     if (self->deadline != INT64_MAX) /* it will end */
         return false;
     if (why == why_mutex && hubs_others(hub)) /* the holder may be another hub's, and gone */
         return false;
-    size_t at = append(text, sizeof text, 0, name_of(self), " waits for ");
-    at = append(text, sizeof text, at, why == why_mutex ? "a mutex of " : "the end of ", "");
-    for (unsigned steps = 0; t != NULL && t != self && steps < hub->live; steps++) {
-        at = append(text, sizeof text, at, name_of(t), ", which waits for ");
-        at = append(text, sizeof text, at, t->why == why_mutex ? "a mutex of " : "the end of ", "");
+    for (unsigned steps = 0; t != NULL && t != self && steps < hub->live; steps++)
         t = waits_for(hub, t);
-    }
     if (t != self)
         return false;
-    append(text, sizeof text, at, name_of(self), "");
-    error_note(self, EDEADLK, "deadlock: %s", text);
+    tell_cycle(hub, holder, why);
     return true;
 }
 
