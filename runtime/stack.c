@@ -4,11 +4,9 @@
 #include "memory.h"
 #include "sys.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
@@ -93,8 +91,8 @@ static bool slab_add(struct stack_pool *pool)
     }
 }
 
-/* Emulators accept advice that they do not follow, so the first guard is tried out: a path in a
- * guarded page is a fault, in a page of zeros it is merely no file's. */
+/* Emulators accept advice that they do not follow, so the first guard is tried out: the kernel
+ * cannot write there. */
 static bool guard_install(char *page)
 {
     if (atomic_load_explicit(&installs, memory_order_relaxed) == NO)
@@ -102,7 +100,7 @@ static bool guard_install(char *page)
     if (SYS3(SYS_madvise, page, PAGE, MADV_GUARD_INSTALL) == 0) {
         if (atomic_load_explicit(&installs, memory_order_relaxed) == YES)
             return true;
-        if (SYS3(SYS_faccessat, AT_FDCWD, page, F_OK) == -EFAULT) {
+        if (SYS3(SYS_getrandom, page, 1, 0) == -EFAULT) {
             atomic_store_explicit(&installs, YES, memory_order_relaxed);
             return true;
         }
