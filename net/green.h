@@ -22,6 +22,7 @@
 #include <green/once.h>
 #include <green/pool.h>
 #include <green/process.h>
+#include <green/queue.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/select.h>

@@ -1,0 +1,350 @@
+/* queue.c - see green/queue.h.
+ *
+ * Getters (and peekers) stand in line only while the queue is empty, putters only while it is full.
+ * A putter's item gets in by whoever makes room, in the order of the line; -ESHUTDOWN is the
+ * outcome for those who wait when the queue is shut down. */
+#include "error.h"
+#include "memory.h"
+#include "shared.h"
+#include <errno.h>
+#include <green/queue.h>
+
+enum { GET, PEEK }; /* tags of getters */
+
+struct entry {
+    void *item;
+    uint64_t number; /* of all that were put: equals are served in this order */
+};
+
+struct green_queue {
+    green_guard guard;
+    bool closed;
+    green_queue_options options;
+    struct entry *entries; /* a ring; with priorities a heap, `first` is 0 */
+    size_t room, first, count;
+    uint64_t number;   /* of the next */
+    size_t unfinished; /* tasks */
+    green_waiters getters, putters, joiners;
+};
+
+/* ---- the store: all inside the guard ---- */
+
+static struct entry *entry_at(green_queue *q, size_t i)
+{
+    size_t at = q->first + i;
+    return &q->entries[at < q->room ? at : at - q->room];
+}
+
+/* Room for one more. */
+static bool reserve(green_queue *q)
+{
+    if (q->count < q->room)
+        return true;
+    size_t room = q->room > 0 ? 2 * q->room : 16, bytes;
+    struct entry *entries = NULL;
+    if (!__builtin_mul_overflow(room, sizeof *entries, &bytes))
+        entries = memory_get(bytes);
+    if (entries == NULL)
+        return false;
+    for (size_t i = 0; i < q->count; i++)
+        entries[i] = *entry_at(q, i);
+    memory_put(q->entries);
+    q->entries = entries;
+    q->room = room;
+    q->first = 0;
+    return true;
+}
+
+static bool before(green_queue *q, const struct entry *a, const struct entry *b)
+{
+    int order = q->options.compare(a->item, b->item);
+    return order < 0 || (order == 0 && a->number < b->number);
+}
+
+static void sift_up(green_queue *q, struct entry e, size_t at)
+{
+    while (at > 0 && before(q, &e, &q->entries[(at - 1) / 2])) {
+        q->entries[at] = q->entries[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    q->entries[at] = e;
+}
+
+static void sift_down(green_queue *q, struct entry e, size_t at)
+{
+    size_t child;
+    while ((child = 2 * at + 1) < q->count) {
+        if (child + 1 < q->count && before(q, &q->entries[child + 1], &q->entries[child]))
+            child++;
+        if (!before(q, &q->entries[child], &e))
+            break;
+        q->entries[at] = q->entries[child];
+        at = child;
+    }
+    q->entries[at] = e;
+}
+
+/* There is room. */
+static void store(green_queue *q, void *item)
+{
+    struct entry e = {item, q->number++};
+    q->count++;
+    if (q->options.order == GREEN_QUEUE_PRIORITY)
+        sift_up(q, e, q->count - 1);
+    else
+        *entry_at(q, q->count - 1) = e;
+}
+
+/* The next one; there is one. */
+static void *next_item(green_queue *q)
+{
+    return entry_at(q, q->options.order == GREEN_QUEUE_LIFO ? q->count - 1 : 0)->item;
+}
+
+static void drop_next(green_queue *q)
+{
+    q->count--;
+    if (q->options.order == GREEN_QUEUE_PRIORITY)
+        sift_down(q, q->entries[q->count], 0);
+    else if (q->options.order == GREEN_QUEUE_FIFO)
+        q->first = q->first + 1 < q->room ? q->first + 1 : 0;
+}
+
+/* ---- putting and taking: inside the guard ---- */
+
+/* Give an item to those who wait. True: one of them has taken it. */
+static bool hand_over(struct green_hub *hub, green_queue *q, void *item)
+{
+    struct waiter *w;
+    bool taken = false;
+    while (!taken && (w = shared_claim(&q->getters)) != NULL) {
+        taken = w->standing->tag == GET;
+        *(void **)w->standing->item = item;
+        shared_deliver(hub, w, 0);
+    }
+    return taken;
+}
+
+static int put(struct green_hub *hub, green_queue *q, void *item)
+{
+    if (q->closed)
+        return -ESHUTDOWN;
+    if (q->options.limit != 0 && q->count >= q->options.limit)
+        return -EAGAIN;
+    if (!reserve(q))
+        return -ENOMEM;
+    q->unfinished++;
+    if (!hand_over(hub, q, item))
+        store(q, item);
+    return 0;
+}
+
+/* Let in who waits to put, as far as there is room. */
+static void admit(struct green_hub *hub, green_queue *q)
+{
+    struct waiter *w;
+    while ((q->options.limit == 0 || q->count < q->options.limit) &&
+           (w = shared_claim(&q->putters)) != NULL) {
+        bool fits = reserve(q);
+        if (fits) {
+            q->unfinished++;
+            store(q, w->standing->item);
+        }
+        shared_deliver(hub, w, fits ? 0 : -ENOMEM);
+    }
+}
+
+static int take(struct green_hub *hub, green_queue *q, int tag, void **item)
+{
+    if (q->count == 0)
+        return q->closed ? 0 : -EAGAIN;
+    *item = next_item(q);
+    if (tag == GET) {
+        drop_next(q);
+        admit(hub, q);
+    }
+    return 1;
+}
+
+/* So many tasks more are done. */
+static void finish(struct green_hub *hub, green_queue *q, size_t tasks)
+{
+    q->unfinished -= tasks;
+    if (q->unfinished == 0)
+        shared_wake_all(hub, &q->joiners, 0);
+}
+
+/* ---- the calls ---- */
+
+static int refused(struct green_hub *hub)
+{
+    return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
+}
+
+static int put_as(green_queue *q, void *item, bool wait)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -ENOMEM;
+    int err = refused(hub);
+    if (err < 0)
+        return err;
+    guard_enter(hub, &q->guard);
+    err = put(hub, q, item);
+    if (err == -EAGAIN && wait)
+        return shared_hand(hub, &q->guard, &q->putters, 0, item, "queue (to put)", q);
+    guard_leave(hub, &q->guard);
+    hub_spend(hub);
+    return err;
+}
+
+static int take_as(green_queue *q, int tag, void **item, bool wait)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -ENOMEM;
+    int got = refused(hub);
+    if (got < 0)
+        return got;
+    guard_enter(hub, &q->guard);
+    got = take(hub, q, tag, item);
+    if (got == -EAGAIN && wait) {
+        int err = shared_hand(hub, &q->guard, &q->getters, tag, item, "queue (to get)", q);
+        return err == 0 ? 1 : err == -ESHUTDOWN ? 0 : err;
+    }
+    guard_leave(hub, &q->guard);
+    hub_spend(hub);
+    return got;
+}
+
+GREEN_API int green_queue_put(green_queue *q, void *item)
+{
+    return (int)returned(put_as(q, item, true));
+}
+
+GREEN_API int green_queue_try_put(green_queue *q, void *item)
+{
+    return (int)returned(put_as(q, item, false));
+}
+
+GREEN_API int green_queue_get(green_queue *q, void **item)
+{
+    return (int)returned(take_as(q, GET, item, true));
+}
+
+GREEN_API int green_queue_try_get(green_queue *q, void **item)
+{
+    return (int)returned(take_as(q, GET, item, false));
+}
+
+GREEN_API int green_queue_peek(green_queue *q, void **item)
+{
+    return (int)returned(take_as(q, PEEK, item, true));
+}
+
+GREEN_API int green_queue_try_peek(green_queue *q, void **item)
+{
+    return (int)returned(take_as(q, PEEK, item, false));
+}
+
+GREEN_API int green_queue_task_done(green_queue *q)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &q->guard);
+    bool any = q->unfinished > q->count; /* one that was taken */
+    if (any)
+        finish(hub, q, 1);
+    guard_leave(hub, &q->guard);
+    return (int)returned(any ? 0 : -EINVAL);
+}
+
+GREEN_API int green_queue_join(green_queue *q)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &q->guard);
+    if (q->unfinished > 0)
+        return (int)returned(
+            shared_wait(hub, &q->guard, &q->joiners, 0, "queue (all tasks done)", q));
+    guard_leave(hub, &q->guard);
+    return 0;
+}
+
+GREEN_API int green_queue_resize(green_queue *q, size_t limit)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &q->guard);
+    q->options.limit = limit;
+    admit(hub, q);
+    guard_leave(hub, &q->guard);
+    return 0;
+}
+
+GREEN_API size_t green_queue_count(green_queue *q)
+{
+    return __atomic_load_n(&q->count, __ATOMIC_RELAXED);
+}
+
+/* ---- life ---- */
+
+GREEN_API green_queue *green_queue_make(const green_queue_options *options)
+{
+    static const green_queue_options standard;
+    if (options == NULL)
+        options = &standard;
+    if (options->order > GREEN_QUEUE_PRIORITY ||
+        (options->order == GREEN_QUEUE_PRIORITY && options->compare == NULL)) {
+        fail(EINVAL, "green_queue_make: %s",
+             options->order > GREEN_QUEUE_PRIORITY ? "no such order" : "nothing to compare with");
+        return NULL;
+    }
+    green_queue *q = memory_get(sizeof *q);
+    if (q == NULL)
+        fail(ENOMEM, "no memory for a queue");
+    else
+        q->options = *options;
+    return q;
+}
+
+/* What was in the queue, outside the guard. Tasks that are discarded are done. */
+static void discard_all(const green_queue *was)
+{
+    for (green_queue q = *was; q.count > 0; drop_next(&q))
+        if (q.options.discard != NULL)
+            q.options.discard(next_item(&q));
+    memory_put(was->entries);
+}
+
+GREEN_API int green_queue_shutdown(green_queue *q, bool immediate)
+{
+    struct green_hub *hub = hub_here();
+    green_queue was = {.count = 0};
+    if (hub == NULL)
+        return -1;
+    guard_enter(hub, &q->guard);
+    q->closed = true;
+    shared_wake_all(hub, &q->putters, -ESHUTDOWN);
+    shared_wake_all(hub, &q->getters, -ESHUTDOWN);
+    if (immediate) {
+        was = *q;
+        q->entries = NULL;
+        q->room = q->first = q->count = 0;
+        finish(hub, q, was.count);
+    }
+    guard_leave(hub, &q->guard);
+    discard_all(&was);
+    return 0;
+}
+
+GREEN_API void green_queue_free(green_queue *q)
+{
+    if (q == NULL)
+        return;
+    discard_all(q);
+    memory_put(q);
+}
