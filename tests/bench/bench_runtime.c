@@ -4,6 +4,7 @@
 #include <green/deadline.h>
 #include <green/group.h>
 #include <green/hub.h>
+#include <green/select.h>
 #include <green/thread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,6 +136,33 @@ static void buffered(long n)
     round_trips(n, NULL, 8);
 }
 
+static int echo_either(void *arg)
+{
+    struct pair *p = arg;
+    int got = 1;
+    for (long v; got > 0;) {
+        if (green_select(GREEN_RECV_OK(p->there, &v, &got), GREEN_RECV(p->back, &v)) == 0 &&
+            got > 0)
+            green_chan_send(p->back, &v);
+    }
+    return 0;
+}
+
+/* As round_trips, but both ends wait on both channels. */
+static void selects(long n)
+{
+    struct pair p = {green_chan_make(sizeof n, 0), green_chan_make(sizeof n, 0)};
+    green_thread *t = green_spawn(echo_either, &p);
+    for (long v = 0; v < n; v++) {
+        green_select(GREEN_SEND(p.there, &v), GREEN_RECV(p.back, &v));
+        green_chan_recv(p.back, &v);
+    }
+    green_chan_close(p.there);
+    green_join(t, NULL);
+    green_chan_free(p.there);
+    green_chan_free(p.back);
+}
+
 static void rendezvous_far(long n)
 {
     green_hub *other = green_hub_next();
@@ -160,6 +188,7 @@ int main(void)
     measure("sleep of 1 ns", sleep_briefly, 100000, 1);
     measure("channel round trip, rendezvous", rendezvous, 1000000, 1);
     measure("channel round trip, buffered", buffered, 1000000, 1);
+    measure("channel round trip, by green_select", selects, 300000, 1);
     if (green_hubs(2) < 2) {
         perror("bench_runtime: second hub");
         return 1;

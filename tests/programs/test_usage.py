@@ -9,7 +9,9 @@ EXAMPLES = (
     "sleepers",
     "threads_echo",
     "coroutines",
+    "ping_pong",
     "pipeline",
+    "primes",
 )
 
 

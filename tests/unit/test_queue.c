@@ -1,7 +1,9 @@
 /* test_queue.c - queues, on one hub and between two (scenarios 91 - 100, 104). Scenario 103 has no
- * counterpart: an order in C cannot fail. */
+ * counterpart: an order in C cannot fail. Linked with memory_get wrapped. */
 #include "unit.h"
 
+#include "faults.h"
+#include <green/channel.h>
 #include <green/queue.h>
 
 static int result_of(green_thread *t)
@@ -303,6 +305,43 @@ static void test_shutdown(void **state)
     green_queue_free(NULL);
 }
 
+/* ---- no memory: the call says so, and nothing is lost ---- */
+
+static void test_no_memory(void **state)
+{
+    void *i;
+    (void)state;
+    green_yield(); /* the hub is there */
+    long before = held;
+    fuse = 0;
+    errno = 0;
+    assert_null(green_queue_make(NULL));
+    assert_int_equal(errno, ENOMEM);
+    fuse = 0;
+    errno = 0;
+    assert_null(green_chan_make(8, 8));
+    assert_int_equal(errno, ENOMEM);
+    green_queue *q = queue_of(GREEN_QUEUE_FIFO, 16);
+    fuse = 0;
+    assert_fails(green_queue_put(q, item(1)), ENOMEM);
+    for (long n = 1; n <= 16; n++)
+        assert_int_equal(green_queue_put(q, item(n)), 0);
+    green_thread *t[2] = {green_spawn(put_one, &(struct job){q, 17}),
+                          green_spawn(put_one, &(struct job){q, 18})};
+    green_yield();
+    fuse = 0; /* resize has to grow: the first in line learns that it failed */
+    assert_int_equal(green_queue_resize(q, 0), 0);
+    assert_int_equal(result_of(t[0]), -ENOMEM);
+    assert_int_equal(result_of(t[1]), 0);
+    for (long n = 1; n <= 17; n++) {
+        assert_int_equal(green_queue_get(q, &i), 1);
+        assert_int_equal(value(i), n < 17 ? n : 18);
+    }
+    assert_fails(green_queue_try_get(q, &i), EAGAIN);
+    green_queue_free(q);
+    assert_int_equal(held, before);
+}
+
 /* ---- two hubs: each item is taken once; some give up ---- */
 
 enum { ROUNDS = 3000, PAIRS = 2 };
@@ -390,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_peek),
         cmocka_unit_test(test_join),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_two_hubs),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
