@@ -16,6 +16,7 @@
 #include <green/group.h>
 #include <green/http.h>
 #include <green/hub.h>
+#include <green/link.h>
 #include <green/local.h>
 #include <green/mutex.h>
 #include <green/offload.h>

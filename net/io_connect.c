@@ -82,8 +82,9 @@ long green_io_connect(int fd, const struct sockaddr *addr, socklen_t addrlen, in
     struct op op = {fd, how, s, 0};
     if (hub == NULL)
         return -ENOMEM;
-    if (hub->current->refused != 0 && park_refused(hub) < 0)
-        return park_refused(hub);
+    int refused = hub->current->refused != 0 ? park_refused(hub) : 0;
+    if (refused < 0)
+        return refused;
     if (s != NULL && (how & IO_HONOUR) != 0 && io_nonblocking(&op))
         return SYS3(SYS_connect, fd, addr, addrlen);
     if (is_unix(addr)) /* a full backlog: EAGAIN */

@@ -66,8 +66,9 @@ long green_io_poll(struct pollfd *fds, nfds_t count, int64_t timeout)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    if (hub->current->refused != 0 && park_refused(hub) < 0)
-        return park_refused(hub);
+    int refused = hub->current->refused != 0 ? park_refused(hub) : 0;
+    if (refused < 0)
+        return refused;
     long r = ask(fds, count);
     if (r != 0 || timeout == 0) {
         hub_spend(hub);

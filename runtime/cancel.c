@@ -1,4 +1,5 @@
-/* cancel.c - asking a thread to end, and shields against it: see green/thread.h. */
+/* cancel.c - asking a thread to end, throwing at it, and shields against both: see
+ * green/thread.h. */
 #include "error.h"
 #include "self.h"
 #include <errno.h>
@@ -30,6 +31,67 @@ GREEN_API int green_kill(green_thread *t, int *result)
     return green_cancel(t) < 0 ? -1 : green_join(t, result);
 }
 
+GREEN_API int green_kill_all(green_thread **threads, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (threads[i] != NULL && green_cancel(threads[i]) < 0)
+            return -1;
+    for (int i = 0; i < n; i++) {
+        if (threads[i] != NULL && green_join(threads[i], NULL) < 0)
+            return -1;
+        threads[i] = NULL;
+    }
+    return 0;
+}
+
+/* ---- throwing ---- */
+
+struct throw
+{
+    struct green_thread *thread;
+    int code;
+    int error;
+};
+
+int thread_catch(struct green_thread *t)
+{
+    int code = t->thrown;
+    t->thrown = 0;
+    t->refused &= (uint8_t)~REFUSED_THROWN;
+    return code;
+}
+
+/* If another hub has just ended the wait it is in, it comes at the next. */
+static void throw_here(void *arg)
+{
+    struct throw *throw = arg;
+    struct green_thread *t = throw->thread;
+    if (t->state == THREAD_DONE || t->thrown != 0) {
+        throw->error = t->state == THREAD_DONE ? -ESRCH : -EALREADY;
+        return;
+    }
+    t->thrown = throw->code;
+    if (t->shields > 0)
+        return;
+    t->refused |= REFUSED_THROWN;
+    if (t->state != THREAD_PARKED || t->fresh)
+        return;
+    wake_early(t, -throw->code);
+    if (t->state == THREAD_READY)
+        thread_catch(t);
+}
+
+GREEN_API int green_throw(green_thread *t, int code)
+{
+    struct throw throw = {t, code, 0};
+    if (hub_here() == NULL)
+        return -1;
+    if (code <= 0 || code == ECANCELED || code == ETIMEDOUT)
+        return fail(EINVAL, "green_throw: cancellation and deadlines have their own ways");
+    int err = hub_call(t->hub, throw_here, &throw);
+    return (int)returned(err < 0 ? err : throw.error);
+}
+
 /* ---- shields ---- */
 
 GREEN_API green_shield_scope *green_shield_enter(green_shield_scope *scope)
@@ -52,6 +114,10 @@ GREEN_API void green_shield_leave(green_shield_scope *scope)
     if (t == NULL)
         return;
     t->shields--;
-    t->refused = t->cancelled && t->shields == 0 ? REFUSED_CANCELLED : 0;
+    t->refused = 0;
+    if (t->cancelled && t->shields == 0)
+        t->refused |= REFUSED_CANCELLED;
+    if (t->thrown != 0 && t->shields == 0)
+        t->refused |= REFUSED_THROWN;
     t->deadline = scope->deadline;
 }

@@ -88,8 +88,8 @@ static inline __attribute__((always_inline)) int park_here(struct green_hub *hub
 {
     struct green_thread *t = hub->current;
     int err = 0;
-    if (UNLIKELY((t->refused & REFUSED_CANCELLED) != 0 || t->deadline <= hub->now ||
-                 t == &hub->loop) &&
+    if (UNLIKELY((t->refused & (REFUSED_CANCELLED | REFUSED_THROWN)) != 0 ||
+                 t->deadline <= hub->now || t == &hub->loop) &&
         (err = park_refused(hub)) < 0)
         return err;
     park_begin(hub, queue, end, until, why, object);

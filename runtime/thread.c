@@ -4,8 +4,9 @@
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
-#include "shared.h"
+#include "link.h"
 #include "local.h"
+#include "shared.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,17 @@ static void thread_unmake(struct green_thread *t)
     stack_put(t->pool, t->stack);
 }
 
+/* It waits before its first turn: time or a cancellation wakes it. */
+static void start_later(struct green_hub *hub, struct green_thread *t, int64_t delay)
+{
+    int64_t now = hub_clock();
+    t->until = delay > INT64_MAX - now ? INT64_MAX : now + delay;
+    t->state = THREAD_PARKED;
+    t->waiter.since = wait_ticks(hub->now);
+    t->why = "its start";
+    heap_arm(&hub->timers, t, t->until);
+}
+
 struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thread *parent,
                                   const green_spawn_options *options, int (*fn)(void *), void *arg)
 {
@@ -132,7 +144,10 @@ struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thre
     t->fresh = true;
     t->parent = parent->ident;
     t->parent_hub = parent->hub->number;
-    hub_ready(hub, t);
+    if (UNLIKELY(options->delay > 0))
+        start_later(hub, t, options->delay);
+    else
+        hub_ready(hub, t);
     hub->spawned++;
     return t;
 }
@@ -170,6 +185,8 @@ static void tell_watchers(struct green_hub *hub, struct green_thread *t)
 _Noreturn void thread_end(struct green_thread *t)
 {
     struct green_hub *hub = t->hub;
+    if (UNLIKELY(t->links != NULL))
+        links_run(t);
     heap_disarm(&hub->timers, t);
     t->state = THREAD_DONE;
     if (t->group != NULL)

@@ -16,6 +16,7 @@
 
 struct far_join;
 struct green_group;
+struct green_link;
 struct handler;
 struct locals;
 struct stack;
@@ -30,6 +31,7 @@ enum thread_state {
 enum {
     REFUSED_CANCELLED = 1, /* cancelled and not shielded */
     REFUSED_LATE = 2,      /* past its deadline for more than a slice */
+    REFUSED_THROWN = 4,    /* an error was thrown at it, and it is not shielded */
 };
 
 struct green_thread {
@@ -70,10 +72,12 @@ struct green_thread {
     struct green_thread *group_prev;
     struct stack *stack;       /* NULL: the OS thread's */
     struct stack_pool *pool;   /* where the stack goes back to */
+    int thrown;                /* errno that its next wait fails with, once; 0: none */
     uint32_t parent;           /* ident of its spawner, 0: none */
     uint32_t parent_hub;       /* and that one's hub */
     struct list all;           /* in the hub's list of its threads */
     struct error_text *errmsg; /* error.c; NULL until there was one */
+    struct green_link *links;  /* link.c: whom to tell of its end */
     struct handler *handlers;  /* defer.c: what runs at its end, the last first */
     struct locals *locals;     /* local.c; NULL until it sets one */
     struct message woken;      /* when another hub wakes it */
@@ -107,5 +111,8 @@ void far_join_end(struct green_thread *thread);
 
 /* Cancel a thread of this hub: see green_cancel (cancel.c). */
 void thread_cancel(struct green_thread *thread);
+
+/* Take what was thrown at it: a positive errno (cancel.c). */
+int thread_catch(struct green_thread *thread);
 
 void thread_set_name(struct green_thread *thread, const char *name);

@@ -21,6 +21,8 @@ int park_refused(struct green_hub *hub)
         return -EDEADLK;
     if (UNLIKELY(t->refused & REFUSED_CANCELLED))
         return -ECANCELED;
+    if (UNLIKELY(t->refused & REFUSED_THROWN))
+        return -thread_catch(t);
     if (UNLIKELY(t->deadline <= hub->now))
         return deadline_passed(t);
     return 0;

@@ -48,7 +48,7 @@ int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int
          const char *why, long object);
 
 /* Would park fail at once? 0, or the negative errno: on the hub's stack, cancelled, past the
- * deadline. */
+ * deadline, or what was thrown at the thread: that is told once. */
 int park_refused(struct green_hub *hub);
 
 /* Why a parked thread was woken, when it was not for what it waited for. */

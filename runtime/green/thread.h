@@ -21,6 +21,7 @@ typedef struct green_spawn_options {
     const char *name;  /* copied, cut to 15 bytes */
     green_hub *hub;    /* where to run; NULL: the caller's hub. See green/hub.h */
     bool detached;     /* nobody will join: freed when it ends */
+    int64_t delay;     /* ns to wait before its first turn */
 } green_spawn_options;
 
 /* Start fn(arg) on a new green thread of the caller's hub. It first runs when the caller next
@@ -49,6 +50,19 @@ GREEN_API int green_cancel(green_thread *thread);
 
 /* green_cancel and then green_join. */
 GREEN_API int green_kill(green_thread *thread, int *result);
+
+/* Cancel n threads, then join them one by one; their results are lost. Each handle in the array
+ * becomes NULL when its thread is joined; NULLs are skipped, no handle may stand there twice.
+ * On failure (EDEADLK, ETIMEDOUT, ...) those not yet joined are still there, cancelled. */
+GREEN_API int green_kill_all(green_thread **threads, int n);
+
+/* Throw an error (an errno of your choice) at a thread: the call in which it waits fails with that
+ * errno; if it does not wait, its next call that may yield does. Unlike green_cancel, which is a
+ * level and means the end, this is an edge: one call fails, once, and the thread goes on; a thread
+ * that has not run yet starts. Shielded calls are spared, the first one after the shield fails.
+ * EALREADY: the last one has not arrived yet; ESRCH: the thread is done; EINVAL: code is not an
+ * errno, or it is ECANCELED or ETIMEDOUT, which mean other things. */
+GREEN_API int green_throw(green_thread *thread, int code);
 
 /* Let the other ready threads run. Returns 0, or -1 as any call that may yield. */
 GREEN_API int green_yield(void);

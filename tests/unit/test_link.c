@@ -1,0 +1,373 @@
+/* test_link.c - being told of a thread's end (green/link.h), green_throw, spawning later, killing
+ * many (green/thread.h). Scenario numbers: shared SCENARIOS. */
+#include "unit.h"
+#include <green/event.h>
+#include <green/link.h>
+#include <green/result.h>
+#include <green/semaphore.h>
+
+static int order[1000], calls, last_error;
+static green_link links[1000];
+
+static int give(void *value)
+{
+    errno = 0;
+    return (int)(intptr_t)value;
+}
+
+static void note_call(green_link *link)
+{
+    order[calls++] = (int)(link - links);
+    last_error = link->error;
+}
+
+static green_hub *other_hub(void)
+{
+    assert_true(green_hubs(2) >= 2);
+    green_hub *other = green_hub_next();
+    return other != green_hub_self() ? other : green_hub_next();
+}
+
+/* 26: FIFO with 2, 3, 4, 1000 */
+static void test_order(void **state)
+{
+    static const int counts[] = {2, 3, 4, 1000};
+    (void)state;
+    for (size_t c = 0; c < COUNT(counts); c++) {
+        green_thread *t = green_spawn(give, (void *)3);
+        calls = 0;
+        for (int i = 0; i < counts[c]; i++)
+            assert_int_equal(green_link_to(&links[i], t, note_call, NULL), 0);
+        assert_int_equal(green_join(t, NULL), 0);
+        assert_int_equal(calls, counts[c]);
+        for (int i = 0; i < calls; i++) {
+            assert_int_equal(order[i], i);
+            assert_int_equal(links[i].result, 3);
+        }
+    }
+}
+
+/* 27, 17: after the end; for a thread that never ran */
+static void test_late_and_unstarted(void **state)
+{
+    (void)state;
+    green_thread *t = green_spawn(give, (void *)4);
+    green_yield();
+    calls = 0;
+    assert_int_equal(green_link_to(&links[0], t, note_call, NULL), 0);
+    assert_int_equal(calls, 1);
+    assert_int_equal(links[0].result, 4);
+    assert_int_equal(green_join(t, NULL), 0);
+    t = green_spawn(give, NULL);
+    assert_int_equal(green_link_to(&links[0], t, note_call, NULL), 0);
+    assert_int_equal(green_kill(t, NULL), 0);
+    assert_int_equal(calls, 2);
+    assert_int_equal(links[0].result, -1);
+    assert_int_equal(last_error, ECANCELED);
+}
+
+static void cut_given(green_link *link)
+{
+    note_call(link);
+    green_link_cut(link->arg);
+}
+
+static void link_again(green_link *link)
+{
+    note_call(link);
+    if (calls < 3)
+        green_link_to(link, link->arg, link_again, link->arg);
+}
+
+/* 29: unlinking before, during the notification, each other; adding meanwhile */
+static void test_cut(void **state)
+{
+    (void)state;
+    green_thread *t = green_spawn(give, NULL);
+    calls = 0;
+    for (int i = 0; i < 6; i++)
+        green_link_to(&links[i], t, note_call, NULL);
+    assert_int_equal(green_link_cut(&links[0]), 0);
+    assert_int_equal(green_link_cut(&links[3]), 0);
+    assert_int_equal(green_link_cut(&links[5]), 0);
+    assert_int_equal(green_link_cut(&links[5]), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(calls, 3);
+    assert_true(order[0] == 1 && order[1] == 2 && order[2] == 4);
+    assert_int_equal(green_link_cut(&links[1]), 0);
+    assert_int_equal(green_link_cut(&(green_link)GREEN_LINK_INIT), 0);
+
+    t = green_spawn(give, NULL);
+    calls = 0;
+    green_link_to(&links[0], t, cut_given, &links[1]);
+    green_link_to(&links[1], t, cut_given, &links[0]);
+    green_link_to(&links[2], t, cut_given, &links[2]);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(calls, 2);
+    assert_true(order[0] == 0 && order[1] == 2);
+
+    t = green_spawn(give, NULL);
+    calls = 0;
+    green_link_to(&links[0], t, link_again, t);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(calls, 3);
+}
+
+static void block(green_link *link)
+{
+    order[0] = green_sleep(GREEN_MS) < 0 ? errno : 0;
+    order[1] = green_yield() < 0 ? errno : 0;
+    green_result_set(link->arg, link);
+}
+
+/* 28, 31: it must not block, and does no harm trying; it may set a result */
+static void test_in_a_link(void **state)
+{
+    green_result r = GREEN_RESULT_INIT;
+    void *value = NULL;
+    (void)state;
+    green_thread *t = green_spawn(give, NULL);
+    green_link_to(&links[0], t, block, &r);
+    assert_int_equal(green_result_get(&r, &value), 0);
+    assert_ptr_equal(value, &links[0]);
+    assert_int_equal(order[0], EDEADLK);
+    assert_int_equal(order[1], EDEADLK);
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
+/* Links to a thread of another hub: called over there, cut from here. */
+static void test_far(void **state)
+{
+    green_spawn_options options = {.hub = other_hub()};
+    green_result r = GREEN_RESULT_INIT;
+    (void)state;
+    green_thread *t = green_spawn_with(&options, sleep_long, NULL);
+    calls = 0;
+    assert_int_equal(green_link_to(&links[0], t, note_call, NULL), 0);
+    assert_int_equal(green_link_to(&links[1], t, block, &r), 0);
+    assert_int_equal(green_link_cut(&links[0]), 0);
+    assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_result_get(&r, NULL), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(calls, 0);
+    assert_int_equal(links[1].result, -1);
+}
+
+static int sleep_ms(void *ms)
+{
+    return green_sleep((intptr_t)ms * GREEN_MS);
+}
+
+/* 40, 6: all, one, two, none of them; in the order of their ends; on several hubs */
+static void test_wait(void **state)
+{
+    green_thread *t[5];
+    int ends[5];
+    (void)state;
+    green_hub_stats before = stats_now();
+    t[0] = green_spawn(sleep_ms, (void *)40);
+    t[1] = green_spawn(sleep_ms, (void *)20);
+    t[2] = t[4] = NULL;
+    t[3] = green_spawn(give, NULL);
+    assert_int_equal(green_wait_some(t, 5, 0, ends), 0);
+    assert_int_equal(ends[0], -1);
+    t[4] = green_spawn_with(&(green_spawn_options){.hub = other_hub()}, sleep_long, NULL);
+    assert_int_equal(green_wait_any(t, 5), 3);
+    green_within(0)
+        assert_int_equal(green_wait_some(t, 5, 1, ends), 1);
+    assert_int_equal(green_wait_some(t, 5, 3, ends), 3);
+    assert_true(ends[0] == 3 && ends[1] == 1 && ends[2] == 0 && ends[3] == -1);
+    green_within(GREEN_MS)
+        assert_fails(green_wait_all(t, 5), ETIMEDOUT);
+    green_within(GREEN_MS)
+        assert_fails(green_wait_some(t, 5, 4, ends), ETIMEDOUT);
+    assert_true(ends[2] == 3 && ends[3] == -1);
+    assert_int_equal(green_cancel(t[4]), 0);
+    assert_int_equal(green_wait_all(t, 5), 0);
+    assert_fails(green_wait_some(t, 5, 5, NULL), EINVAL);
+    assert_fails(green_wait_any(NULL, 0), EINVAL);
+    assert_int_equal(green_wait_all(NULL, 0), 0);
+    green_thread *self = green_self();
+    assert_fails(green_wait_all(&self, 1), EDEADLK);
+    for (int i = 0; i < 5; i++)
+        if (t[i] != NULL)
+            assert_int_equal(green_join(t[i], NULL), 0);
+    assert_int_equal(stats_now().threads, before.threads);
+}
+
+/* 41, 42: one after the other, yielding in between; those left over are not disturbed */
+static void test_wait_in_turn(void **state)
+{
+    enum { N = 5 };
+    green_thread *t[N];
+    int seen = 0;
+    (void)state;
+    for (int i = 0; i < N; i++)
+        t[i] = green_spawn(sleep_ms, (void *)(intptr_t)(i % 2));
+    for (int n = 0; n < N - 1; n++) {
+        int i = green_wait_any(t, N);
+        assert_in_range(i, 0, N - 1);
+        seen |= 1 << i;
+        assert_int_equal(green_join(t[i], NULL), 0);
+        t[i] = NULL;
+        green_sleep(2 * GREEN_MS);
+    }
+    assert_int_equal(__builtin_popcount((unsigned)seen), N - 1);
+    assert_int_equal(green_kill_all(t, N), 0);
+}
+
+static int ignore_for_a_while(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++)
+        green_sleep(GREEN_SEC);
+    green_shield()
+        green_sleep(20 * GREEN_MS);
+    return 0;
+}
+
+/* 46: unstarted, running, done, one that refuses to die, on several hubs; the deadline */
+static void test_kill_all(void **state)
+{
+    green_spawn_options later = {.delay = 3600 * GREEN_SEC};
+    green_thread *t[6];
+    (void)state;
+    green_hub_stats before = stats_now();
+    t[0] = green_spawn(sleep_long, NULL);
+    t[1] = green_spawn(ignore_for_a_while, NULL);
+    t[2] = green_spawn(give, NULL);
+    green_yield();
+    t[3] = green_spawn_with(&later, give, NULL);
+    t[4] = NULL;
+    t[5] = green_spawn_with(&(green_spawn_options){.hub = other_hub()}, sleep_long, NULL);
+    green_within(GREEN_MS)
+        assert_fails(green_kill_all(t, 6), ETIMEDOUT);
+    assert_null(t[0]);
+    assert_non_null(t[1]);
+    assert_int_equal(green_kill_all(t, 6), 0);
+    for (int i = 0; i < 6; i++)
+        assert_null(t[i]);
+    green_sleep(2 * GREEN_MS); /* the deadline's timer fires */
+    assert_int_equal(stats_now().threads, before.threads);
+    assert_true(stats_now().timers <= before.timers);
+}
+
+static int note_time(void *at)
+{
+    *(int64_t *)at = green_now();
+    return 0;
+}
+
+/* Spawned later, on this hub and another; 18: cancelled before. */
+static void test_later(void **state)
+{
+    green_spawn_options options = {.delay = 20 * GREEN_MS};
+    int64_t start = green_now(), at = 0, never = 0;
+    int result = 0;
+    (void)state;
+    green_thread *t = green_spawn_with(&options, note_time, &at);
+    green_yield();
+    assert_int_equal(at, 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_true(at - start >= 20 * GREEN_MS);
+    options.hub = other_hub();
+    start = green_now();
+    t = green_spawn_with(&options, note_time, &at);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_true(at - start >= 20 * GREEN_MS);
+    options = (green_spawn_options){.delay = INT64_MAX};
+    t = green_spawn_with(&options, note_time, &never);
+    green_yield();
+    assert_int_equal(green_kill(t, &result), 0);
+    assert_int_equal(result, -1);
+    assert_int_equal(never, 0);
+}
+
+static int note_errors(void *errors)
+{
+    int *e = errors;
+    for (int i = 0; i < 3; i++)
+        e[i] = green_sleep((i == 2 ? 1 : 3600 * 1000) * GREEN_MS) < 0 ? errno : 0;
+    return 0;
+}
+
+static int note_errors_shielded(void *errors)
+{
+    int *e = errors;
+    green_shield()
+        e[0] = green_sleep(GREEN_MS) < 0 ? errno : 0;
+    e[1] = green_yield() < 0 ? errno : 0;
+    e[2] = green_yield() < 0 ? errno : 0;
+    return 0;
+}
+
+/* 20, 24, 25: at a wait, at what is runnable, before its start, in a shield; each once */
+static void test_throw(void **state)
+{
+    int e[3];
+    (void)state;
+    green_thread *t = green_spawn(note_errors, e);
+    assert_int_equal(green_throw(t, EPIPE), 0);
+    assert_fails(green_throw(t, EIO), EALREADY);
+    green_yield();
+    assert_int_equal(green_throw(t, EIO), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_true(e[0] == EPIPE && e[1] == EIO && e[2] == 0);
+
+    t = green_spawn(note_errors_shielded, e);
+    green_yield();
+    assert_int_equal(green_throw(t, EPIPE), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_true(e[0] == 0 && e[1] == EPIPE && e[2] == 0);
+
+    t = green_spawn_with(&(green_spawn_options){.delay = 10 * GREEN_MS}, note_errors, e);
+    assert_int_equal(green_throw(t, EPIPE), 0);
+    green_sleep(20 * GREEN_MS);
+    assert_int_equal(green_throw(t, EIO), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_true(e[0] == EPIPE && e[1] == EIO);
+
+    t = green_spawn(give, NULL);
+    green_yield();
+    assert_fails(green_throw(t, EPIPE), ESRCH);
+    assert_fails(green_throw(t, ECANCELED), EINVAL);
+    assert_fails(green_throw(t, 0), EINVAL);
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
+static green_semaphore none = GREEN_SEMAPHORE_INIT(0);
+
+static int acquire(void *arg)
+{
+    (void)arg;
+    return green_semaphore_acquire(&none) < 0 ? errno : 0;
+}
+
+/* 81, 5: who is thrown out of a line has taken nothing; also from another hub */
+static void test_throw_far(void **state)
+{
+    int result = 0;
+    (void)state;
+    green_thread *t = green_spawn_with(&(green_spawn_options){.hub = other_hub()}, acquire, NULL);
+    green_sleep(GREEN_MS);
+    green_thread *next = green_spawn(acquire, NULL);
+    assert_int_equal(green_throw(t, EIO), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EIO);
+    assert_int_equal(green_semaphore_release(&none), 0);
+    assert_int_equal(green_join(next, &result), 0);
+    assert_int_equal(result, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_late_and_unstarted),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_in_a_link),
+        cmocka_unit_test(test_far),          cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_wait_in_turn), cmocka_unit_test(test_kill_all),
+        cmocka_unit_test(test_later),        cmocka_unit_test(test_throw),
+        cmocka_unit_test(test_throw_far),
+    };
+    return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}
