@@ -35,6 +35,18 @@ struct lookup {
 static pthread_mutex_t flight_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list in_flight = {&in_flight, &in_flight};
 
+/* The OS threads of the look-ups under way are not in the child. */
+static void forked(void)
+{
+    pthread_mutex_init(&flight_lock, NULL);
+    list_init(&in_flight);
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forked);
+}
+
 /* ---- what needs no name server ---- */
 
 static bool numeric_host(const char *node)

@@ -189,21 +189,22 @@ struct green_hub *hub_create(struct event_base *base)
     return hub;
 }
 
-/* All but main; those that clean up may take their time. */
+/* All but main (or who takes its place since a fork); those that clean up may take their time. */
 static void end_threads(struct green_hub *hub)
 {
     struct green_shield_scope scope;
+    uint32_t own = hub->current == &hub->main ? 1 : 2;
     green_shield_enter(&scope);
-    while (hub->live > 1) {
+    while (hub->live > own) {
         for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
             struct green_thread *t = CONTAINER(l, struct green_thread, all);
-            if (t == &hub->main)
+            if (t == &hub->main || t == hub->current)
                 continue;
             t->detached = t->detached || !t->joined;
             thread_cancel(t);
         }
         thread_reap(hub);
-        if (hub->live > 1)
+        if (hub->live > own)
             park(hub, &hub->drained, WAIT_BACK, never, "the hub's threads to end", 0);
     }
     green_shield_leave(&scope);
@@ -213,7 +214,7 @@ void hub_destroy(struct green_hub *hub)
 {
     hub->ending = true;
     end_threads(hub);
-    thread_clean(&hub->main);
+    thread_clean(hub->current);
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);

@@ -63,6 +63,7 @@ struct green_hub {
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */
     atomic_int posters;              /* inside hub_post: hub_destroy waits for them */
+    bool gone;                       /* this is a forked child, it was the parent's (fork.c) */
 
     uint64_t spawned, watches;
     uint32_t die; /* select.c's */
@@ -109,7 +110,8 @@ int64_t hub_clock(void);
 void hub_post(struct green_hub *hub, struct message *message);
 
 /* Run fn(arg) on the hub's stack over there and wait for it: not cancellable, no deadline. 0; or
- * -EDEADLK and nothing was run: the caller is a callback of its loop and must not wait. */
+ * -EDEADLK and nothing was run: the caller is a callback of its loop and must not wait; -ESRCH:
+ * that hub did not survive a fork. */
 int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
 
 /* Run what has arrived; called by the loop when the bell rings. */

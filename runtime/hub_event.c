@@ -168,6 +168,13 @@ void hub_events_close(struct green_hub *hub)
     memory_put(e);
 }
 
+void hub_events_forget(struct green_hub *hub)
+{
+    SYS1(SYS_close, hub->alarm_fd);
+    SYS1(SYS_close, hub->bell_fd);
+    hub->alarm_fd = hub->bell_fd = -1;
+}
+
 GREEN_API int green_hub_attach(struct event_base *base)
 {
     static const int needed = EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE;

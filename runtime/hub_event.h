@@ -34,5 +34,7 @@ bool hub_has_foreign_events(struct green_hub *hub);
  * that ends a wait at a time. */
 int hub_events_open(struct green_hub *hub);
 void hub_events_close(struct green_hub *hub);
+/* In the child of a fork: drop the hub's own descriptors, but leave the loop alone. */
+void hub_events_forget(struct green_hub *hub);
 void hub_poll(struct green_hub *hub, bool wait);
 void hub_alarm(struct green_hub *hub, int64_t time);

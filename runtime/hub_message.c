@@ -74,6 +74,8 @@ int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
     }
     if (here->current == &here->loop)
         return -EDEADLK;
+    if (hub->gone)
+        return -ESRCH;
     struct call call = {.message = {.run = call_run}, .from = here, .fn = fn, .arg = arg};
     struct green_shield_scope scope;
     green_shield_enter(&scope);

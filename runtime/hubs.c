@@ -1,5 +1,7 @@
 /* hubs.c - all hubs of the process, and those on OS threads of their own. */
 #include "error.h"
+#include "fork.h"
+#include "hub_event.h"
 #include "shared.h"
 #include "sys.h"
 #include <errno.h>
@@ -74,6 +76,45 @@ void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
     for (struct list *l = all.next; l != &all; l = l->next)
         visit(CONTAINER(l, struct green_hub, hubs), arg);
     pthread_mutex_unlock(&lock);
+}
+
+/* ---- forks (fork.h) ---- */
+
+static struct list gone = {&gone, &gone}; /* hubs of the parent */
+
+void hubs_fork_begin(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void hubs_fork_end(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+void hubs_forked(void)
+{
+    while (!list_empty(&all)) {
+        struct green_hub *hub = CONTAINER(all.next, struct green_hub, hubs);
+        list_remove(&hub->hubs);
+        list_append(&gone, &hub->hubs);
+        hub->gone = true;
+        hub->rung = true; /* the bell is the parent's */
+    }
+    count = 0;
+    shared = 0;
+    next_up = NULL;
+    hubs_many = false;
+    pthread_mutex_init(&lock, NULL);
+}
+
+void hubs_forget_gone(void)
+{
+    while (!list_empty(&gone)) {
+        struct green_hub *hub = CONTAINER(gone.next, struct green_hub, hubs);
+        list_remove(&hub->hubs);
+        hub_events_forget(hub);
+    }
 }
 
 /* ---- hubs that share the work: on OS threads of their own, and the first caller's ---- */

@@ -1,6 +1,7 @@
 /* offload.c - see offload.h. */
 #include "offload.h"
 #include "error.h"
+#include "fork.h"
 #include "memory.h"
 #include "self.h"
 #include <errno.h>
@@ -98,6 +99,19 @@ static int thread_start(struct offload_lane *lane)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     return -err;
+}
+
+static void lane_forked(struct offload_lane *lane)
+{
+    pthread_mutex_init(&lane->lock, NULL);
+    lane->queue.next = NULL;
+    lane->threads = lane->idle = lane->queued = 0;
+}
+
+void offload_forked(void)
+{
+    lane_forked(&offload_dns);
+    lane_forked(&offload_general);
 }
 
 /* ---- jobs ---- */

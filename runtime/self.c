@@ -1,9 +1,11 @@
 /* self.c - the library's hub of an OS thread: see self.h. */
 #include "self.h"
+#include "fork.h"
 #include <errno.h>
 #include <pthread.h>
 
 _Thread_local struct green_hub *self_hub_here;
+static _Thread_local struct green_hub *before_fork; /* this OS thread's, in the parent */
 
 static pthread_key_t at_exit; /* its destructor ends the hub with its OS thread */
 static int at_exit_error;
@@ -30,6 +32,29 @@ int self_hub_set(struct green_hub *hub)
     if (err == 0 || hub == NULL)
         self_hub_here = hub;
     return -err;
+}
+
+void self_forked(void)
+{
+    if (self_hub_here == NULL)
+        return;
+    before_fork = self_hub_here;
+    self_hub_set(NULL);
+}
+
+struct green_hub *self_hub_new(void)
+{
+    struct green_hub *gone = before_fork;
+    struct green_hub *hub = hub_create(NULL);
+    if (hub == NULL || gone == NULL)
+        return hub;
+    if (!fork_inherit(hub, gone)) {
+        hub_destroy(hub);
+        errno = ENOMEM;
+        return NULL;
+    }
+    before_fork = NULL;
+    return hub;
 }
 
 void self_stack(const void **bottom, size_t *size)

@@ -8,6 +8,11 @@
 
 #ifdef GREEN_SELF
 #include GREEN_SELF
+
+static inline struct green_hub *self_hub_new(void)
+{
+    return hub_create(NULL);
+}
 #else
 
 extern _Thread_local struct green_hub *self_hub_here
@@ -22,6 +27,10 @@ static inline struct green_hub *self_hub(void)
 /* Called by hub_create and hub_destroy. 0, or a negative errno. The hub is destroyed when the OS
  * thread ends. */
 int self_hub_set(struct green_hub *hub);
+
+/* Make the OS thread's hub, where the running thread goes on if it comes from a fork. NULL and
+ * errno. */
+struct green_hub *self_hub_new(void);
 
 /* Can nobody but this process's OS threads and the loop wake a thread here? */
 static inline bool self_alone(void)
@@ -54,5 +63,5 @@ static inline int self_fd(int fd)
 static inline struct green_hub *hub_here(void)
 {
     struct green_hub *hub = self_hub();
-    return LIKELY(hub != NULL) ? hub : hub_create(NULL);
+    return LIKELY(hub != NULL) ? hub : self_hub_new();
 }

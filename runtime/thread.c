@@ -4,6 +4,7 @@
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
+#include "sys.h"
 #include "link.h"
 #include "local.h"
 #include "shared.h"
@@ -55,6 +56,8 @@ static __attribute__((noinline)) void thread_entry(void)
         t->result = t->fn(t->arg);
         t->error = errno;
     }
+    if (UNLIKELY(self_hub() != t->hub) && hub_here() == NULL) /* we are the child of a fork */
+        SYS1(SYS_exit_group, 1);
     if (UNLIKELY(t->handlers != NULL || t->locals != NULL))
         thread_clean(t);
     thread_end(t);

@@ -10,6 +10,20 @@
  * alive there are cancelled and waited for. Their handles end with it, unless somebody on another
  * hub is in green_join by then. What one hub asks of another (spawn, join, cancel, detach) is done
  * when that one next runs its loop: an OS thread that blocks outside this library keeps it waiting.
+ *
+ * fork(2) may be called from any green thread. In the child that one alone is left, on a hub of its
+ * own that is made at its first call that needs one: a child that just execs pays nothing, and the
+ * parent's loops are never touched.
+ *  - All other green threads, hubs and pool threads are gone, with what they held: a mutex that one
+ *    had locked stays locked. An object that one waited on, or a group that one is in, must not be
+ *    used any more. Calls on such a thread or hub fail with ESRCH.
+ *  - Descriptors are shared, as ever. Deadlines around the call hold in the child, too, and signal
+ *    subscriptions go on there; their handlers are gone. The loop of green_hub_event_base is a new
+ *    one: the events of the old are gone and must not be touched.
+ *  - If it was not an OS thread's main green thread that forked, the process ends when the function
+ *    of that thread returns: exit(0), or exit(1) if the result is negative.
+ *  - A child forked by a callback of the loop or by green_offload must exec or _exit.
+ * _Fork(2) and clone(2) by hand are not noticed: such a child must exec or _exit, too.
  */
 #pragma once
 #include <green/thread.h>

@@ -1,0 +1,66 @@
+/* fork.c - fork(2) in a process with hubs: see green/hub.h.
+ *
+ * In the child nothing is torn down: the parent's loops are left as they are, never polled and
+ * never told of anything, since their epoll instances are shared with the parent. The hubs are just
+ * marked as gone, and the OS thread that is left has none. Its first call that needs one makes it,
+ * and the thread that forked moves in (self_hub_new). All other green threads still belong to hubs
+ * that are gone: whoever wakes one puts it into a ready queue that nobody runs. */
+#include "fork.h"
+#include "self.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+static void forked(void)
+{
+    hubs_forked();
+    offload_forked();
+    self_forked();
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    pthread_atfork(hubs_fork_begin, hubs_fork_end, forked);
+}
+
+/* The OS thread's main green thread is gone if another one forked; then the process ends with that
+ * one, as one of POSIX threads ends with its last. */
+static int end_with(void *arg)
+{
+    int result = 0;
+    green_shield()
+        green_join(arg, &result);
+    exit(result < 0);
+}
+
+bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
+{
+    static const green_spawn_options options = {.name = "after fork"};
+    struct green_thread *t = gone->current;
+    if (t == &gone->loop) { /* a callback of the loop still may not block */
+        hub->current = &hub->loop;
+        return true;
+    }
+    if (!heap_reserve(&hub->timers, 3))
+        return false;
+    if (t->stack != NULL && thread_spawn(hub, &hub->main, &options, end_with, t) == NULL)
+        return false;
+    hub->main.state = THREAD_DONE; /* a place is kept for it, but its stack is another's */
+    hub->main.joined = true;
+    t->hub = hub;
+    t->ident = ident_take(&hub->idents);
+    list_append(&hub->threads, &t->all);
+    hub->live++;
+    hub->active++;
+    t->timer_pos = 0;
+    t->timer_at = INT64_MAX;
+    t->ends = (struct wait_queue){0}; /* who waited for its end is gone */
+    t->watchers = (green_waiters){0};
+    t->guard = (green_guard){0};
+    t->far = NULL;
+    t->group = NULL;
+    t->joined = t->detached = false;
+    hub->current = t;
+    hubs_forget_gone();
+    return true;
+}

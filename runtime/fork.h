@@ -1,0 +1,23 @@
+/* fork.h - what each part of the runtime does in the child of a fork: see fork.c. The preloaded
+ * library has its own way (monkey/process.c) and calls none of these. */
+#pragma once
+#include <stdbool.h>
+
+struct green_hub;
+
+/* hubs.c: the list of hubs stands still during the fork; in the child all of them are gone. */
+void hubs_fork_begin(void);
+void hubs_fork_end(void);
+void hubs_forked(void);
+/* Close the descriptors that the hubs that are gone had for themselves. */
+void hubs_forget_gone(void);
+
+/* offload.c: no OS thread of the pool is left, no job is queued. */
+void offload_forked(void);
+
+/* self.c: this OS thread has no hub any more; when it wants one, it inherits from the old one. */
+void self_forked(void);
+
+/* fork.c: the thread that forked moves from a hub that is gone to a new one, as its running
+ * thread. False: no memory. */
+bool fork_inherit(struct green_hub *hub, struct green_hub *gone);

@@ -1,0 +1,367 @@
+/* test_fork.c - fork(2) in a process with hubs (green/hub.h). The children leave by _exit, with a
+ * number that tells what went wrong. */
+#include "net_unit.h"
+
+#include <green/dns.h>
+#include <green/fd.h>
+#include <green/mutex.h>
+#include <green/process.h>
+#include <green/signal.h>
+#include <pthread.h>
+#include <sys/wait.h>
+
+static pid_t parent;
+
+/* A child that ends by exit() cannot free what threads held that it does not have. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return getpid() != parent;
+}
+
+/* In a child: leave with the line if it is not so. */
+#define must(condition)      \
+    do {                     \
+        if (!(condition))    \
+            return __LINE__; \
+    } while (0)
+
+/* A line does not fit into an exit status. */
+static int leave(int line)
+{
+    if (line != 0)
+        fprintf(stderr, "# child: %s:%d: %s\n", __FILE__, line, strerror(errno));
+    _exit(line != 0);
+}
+
+static int status_of(pid_t pid)
+{
+    int status = -1;
+    assert_true(pid > 0);
+    wait_for(waitpid(pid, &status, WNOHANG) == pid); /* others run meanwhile */
+    return status;
+}
+
+/* Run it in a child; the parent's threads go on meanwhile. */
+static void in_child(int (*fn)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        leave(fn());
+    assert_int_equal(status_of(pid), 0);
+}
+
+/* ---- what runs in the parent ---- */
+
+static volatile long ticks;
+static volatile long echoed;
+
+static int tick(void *arg)
+{
+    (void)arg;
+    do
+        ticks++;
+    while (green_sleep(GREEN_MS) == 0);
+    return 0;
+}
+
+static int count_bytes(void *arg)
+{
+    char buf[64];
+    ssize_t n;
+    while ((n = green_read(*(int *)arg, buf, sizeof buf)) > 0)
+        echoed += n;
+    return 0;
+}
+
+static int add(void *arg)
+{
+    ++*(int *)arg;
+    return green_yield();
+}
+
+static int on_pool(void *arg)
+{
+    *(pthread_t *)arg = pthread_self();
+    return 0;
+}
+
+/* ---- a child uses everything ---- */
+
+static int pair[2];
+
+static int everything(void)
+{
+    int fds[2], n = 0, result;
+    char buf[4];
+    pthread_t where = pthread_self();
+    long before = ticks;
+    must(green_sleep(20 * GREEN_MS) == 0);
+    must(ticks == before); /* that thread is not here */
+    must(stats_now().timers == 0);
+
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < 10; i++)
+        must(green_group_spawn(&g, add, &n) == 0);
+    must(green_group_join(&g) == 0 && n == 10);
+    must(green_offload(on_pool, &where, NULL) == 0 && where != pthread_self());
+
+    must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    green_within(GREEN_MS)
+        must(green_read(fds[0], buf, 1) < 0 && errno == ETIMEDOUT);
+    must(green_write(fds[1], "abcd", 4) == 4 && green_read(fds[0], buf, 4) == 4);
+    must(green_close(fds[0]) == 0 && green_close(fds[1]) == 0);
+    must(green_close(pair[0]) == 0); /* its number was registered in the parent's loop */
+
+    must(green_hubs(2) == 2);
+    green_spawn_options other = {0};
+    for (int i = 0; i < 4; i++) {
+        other.hub = green_hub_next();
+        must(green_join(green_spawn_with(&other, add, &n), &result) == 0 && result == 0);
+    }
+    must(n == 14);
+    return 0;
+}
+
+static void parent_is_unaffected(void **state) /* 157 */
+{
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    green_thread *ticker = green_spawn(tick, NULL);
+    green_thread *reader = green_spawn(count_bytes, &pair[0]);
+    pthread_t pool;
+    assert_int_equal(green_offload(on_pool, &pool, NULL), 0);
+    int fds = fds_open();
+    for (int i = 1; i <= 10; i++) {
+        long seen = ticks;
+        in_child(everything);
+        wait_for(ticks > seen);
+        assert_int_equal(green_write(pair[1], "x", 1), 1);
+        wait_for(echoed == i);
+    }
+    assert_int_equal(fds_open(), fds);
+    assert_int_equal(green_kill(ticker, NULL), 0);
+    assert_int_equal(green_kill(reader, NULL), 0);
+    green_close(pair[0]);
+    green_close(pair[1]);
+    assert_nothing_left(before);
+}
+
+/* ---- who forks ---- */
+
+static int grandchild(void)
+{
+    pid_t pid = fork(); /* at once: no hub was made yet */
+    int status = -1;
+    if (pid == 0)
+        leave(everything());
+    must(waitpid(pid, &status, 0) == pid && status == 0);
+    return everything();
+}
+
+static void children_fork(void **state) /* 157 */
+{
+    (void)state;
+    pair[0] = dup(0);
+    in_child(grandchild);
+    close(pair[0]);
+}
+
+struct forker {
+    pid_t child;
+    bool sleeps;
+    int result;
+};
+
+static int fork_and_return(void *arg)
+{
+    struct forker *f = arg;
+    f->child = fork();
+    if (f->child != 0)
+        return 0;
+    if (f->sleeps && green_sleep(GREEN_MS) < 0)
+        return 0;
+    return f->result;
+}
+
+static int fork_result(struct forker f, green_hub *hub)
+{
+    green_spawn_options options = {.hub = hub};
+    green_thread *ticker = green_spawn(tick, NULL);
+    green_thread *t = green_spawn_with(&options, fork_and_return, &f);
+    assert_int_equal(green_join(t, NULL), 0);
+    int status = status_of(f.child);
+    assert_int_equal(green_kill(ticker, NULL), 0);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void child_ends_with_its_thread(void **state) /* 157 */
+{
+    (void)state;
+    assert_int_equal(fork_result((struct forker){.sleeps = true}, NULL), 0);
+    assert_int_equal(fork_result((struct forker){.sleeps = true, .result = -1}, NULL), 1);
+    assert_int_equal(fork_result((struct forker){.sleeps = false}, NULL), 0);
+    assert_int_equal(fork_result((struct forker){.sleeps = false, .result = -1}, NULL), 1);
+}
+
+static void another_hub_forks(void **state) /* 157 */
+{
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    for (int i = 0; i < 4; i++) {
+        struct forker f = {.sleeps = i % 2 == 0, .result = -1};
+        assert_int_equal(fork_result(f, green_hub_next()), 1);
+    }
+}
+
+static void *os_thread_forks(void *arg)
+{
+    pid_t *pid = arg;
+    green_sleep(GREEN_MS);
+    *pid = fork();
+    if (*pid == 0)
+        green_sleep(GREEN_MS);
+    return NULL; /* in the child, too: its hub ends with it, and the process with that */
+}
+
+static void an_os_thread_forks(void **state) /* 157 */
+{
+    (void)state;
+    pthread_t thread;
+    pid_t pid = -1;
+    assert_int_equal(pthread_create(&thread, NULL, os_thread_forks, &pid), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(status_of(pid), 0);
+}
+
+/* ---- what goes along ---- */
+
+static green_thread *vanished;
+static green_hub *other_hub;
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int call_the_vanished(void)
+{
+    must(green_cancel(vanished) < 0 && errno == ESRCH);
+    must(green_join(vanished, NULL) < 0 && errno == ESRCH);
+    must(green_hub_run(other_hub, nothing, NULL) < 0 && errno == ESRCH);
+    return 0;
+}
+
+static void calls_on_what_is_gone(void **state) /* 157 */
+{
+    (void)state;
+    vanished = green_spawn(sleep_long, NULL);
+    while ((other_hub = green_hub_next()) == green_hub_self())
+        continue;
+    green_yield();
+    in_child(call_the_vanished);
+    assert_int_equal(green_kill(vanished, NULL), 0);
+}
+
+static int sleep_too_long(void)
+{
+    green_thread *self = green_self();
+    must(green_sleep(3600 * GREEN_SEC) < 0 && errno == ETIMEDOUT);
+    must(green_self() == self);
+    return 0;
+}
+
+static void deadline_goes_along(void **state) /* 157 */
+{
+    (void)state;
+    pid_t pid = -1;
+    green_thread *self = green_self();
+    green_within(50 * GREEN_MS) {
+        pid = fork();
+        if (pid == 0 && sleep_too_long() != 0)
+            _exit(1);
+    }
+    if (pid == 0) {
+        bool ours = green_expired() && green_self() == self && green_sleep(GREEN_MS) == 0;
+        _exit(ours ? 0 : 2);
+    }
+    assert_int_equal(status_of(pid), 0);
+}
+
+static green_signal *subscription;
+
+static int signalled(void)
+{
+    green_within(GREEN_MS)
+        must(green_signal_wait(subscription) < 0 && errno == ETIMEDOUT);
+    raise(SIGUSR1);
+    must(green_signal_wait(subscription) == SIGUSR1);
+    must(green_signal_close(subscription) == 0);
+    return 0;
+}
+
+static void signals_go_along(void **state) /* 157 */
+{
+    (void)state;
+    subscription = green_signal_open(GREEN_SIGNALS(SIGUSR1));
+    assert_non_null(subscription);
+    in_child(signalled);
+    green_within(GREEN_MS)
+        assert_fails(green_signal_wait(subscription), ETIMEDOUT); /* that was the child's */
+    raise(SIGUSR1);
+    assert_int_equal(green_signal_wait(subscription), SIGUSR1);
+    assert_int_equal(green_signal_close(subscription), 0);
+}
+
+static int look_up(void)
+{
+    struct addrinfo *list = NULL;
+    must(green_getaddrinfo("localhost", "80", NULL, &list) == 0);
+    green_freeaddrinfo(list);
+    return 0;
+}
+
+static void look_ups(void **state) /* 147 */
+{
+    (void)state;
+    assert_int_equal(look_up(), 0);
+    for (int i = 0; i < 5; i++)
+        in_child(look_up);
+    assert_int_equal(look_up(), 0);
+}
+
+static int start_another(void)
+{
+    int status = -1;
+    green_process *p = green_process_spawn(NULL, (char *const[]){"true", NULL});
+    must(p != NULL && green_process_wait(p, &status) == 0 && status == 0);
+    green_process_destroy(p);
+    return 0;
+}
+
+static void processes_in_a_child(void **state)
+{
+    (void)state;
+    in_child(start_another);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parent_is_unaffected),
+        cmocka_unit_test(children_fork),
+        cmocka_unit_test(child_ends_with_its_thread),
+        cmocka_unit_test(another_hub_forks),
+        cmocka_unit_test(an_os_thread_forks),
+        cmocka_unit_test(calls_on_what_is_gone),
+        cmocka_unit_test(deadline_goes_along),
+        cmocka_unit_test(signals_go_along),
+        cmocka_unit_test(look_ups),
+        cmocka_unit_test(processes_in_a_child),
+    };
+    parent = getpid();
+    green_self(); /* the hub has descriptors, too */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
