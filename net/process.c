@@ -329,6 +329,11 @@ GREEN_API pid_t green_process_pid(const green_process *p)
     return p->pid;
 }
 
+GREEN_API int green_process_pidfd(const green_process *p)
+{
+    return p->pidfd;
+}
+
 GREEN_API void green_process_destroy(green_process *p)
 {
     if (p == NULL)

@@ -66,6 +66,10 @@ GREEN_API int green_process_fd(const green_process *process, int stream);
 GREEN_API int green_process_close(green_process *process, int stream);
 GREEN_API pid_t green_process_pid(const green_process *process);
 
+/* A descriptor that is readable once the child has ended, for green_poll and green_select; not to
+ * be closed. -1: it had ended, and its status was gone, before it could be had (ECHILD). */
+GREEN_API int green_process_pidfd(const green_process *process);
+
 /* What a child said and how it ended. */
 typedef struct green_process_output {
     char *out; /* allocated, a '\0' behind its end; "" if it was no pipe */

@@ -7,6 +7,7 @@ EXAMPLES = (
     "echo_client",
     "http_get",
     "sleepers",
+    "subprocess",
     "threads_echo",
     "coroutines",
     "ping_pong",

@@ -75,9 +75,12 @@ static void poll_and_signal(void **state) /* 151 */
     int status = 0;
     green_process *p = spawn(NULL, ARGV("sleep", "3600"));
     assert_int_equal(green_process_poll(p, &status), 0);
+    struct pollfd end = {green_process_pidfd(p), POLLIN, 0};
+    assert_int_equal(green_poll(&end, 1, 0), 0);
     assert_true(kill(green_process_pid(p), 0) == 0);
     assert_fails(green_process_signal_group(p, SIGTERM), EINVAL);
     assert_int_equal(green_process_signal(p, SIGTERM), 0);
+    assert_int_equal(green_poll(&end, 1, -1), 1);
     status = status_of(p);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGTERM);

@@ -1,0 +1,70 @@
+"""The example subprocess: several commands at once, their lines, their ends, a deadline."""
+
+import time
+
+import harness
+
+
+class Subprocess(harness.Case):
+    def run_it(self, *arguments):
+        return harness.run([harness.example("subprocess"), *arguments])
+
+    def test_lines_have_the_command_s_number(self):
+        done = self.run_it("echo one; echo uno >&2", "echo two; printf end")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(done.stdout.splitlines()), ["1: one", "2: end", "2: two"])
+        self.assertEqual(done.stderr, "1! uno\n")
+
+    def test_a_lot_of_output(self):
+        done = self.run_it(*["seq 1 20000"] * 5)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual(len(lines), 100000)
+        for number in range(1, 6):
+            prefix = f"{number}: "
+            mine = [int(line[len(prefix):]) for line in lines if line.startswith(prefix)]
+            self.assertEqual(mine, list(range(1, 20001)))
+
+    def test_long_lines_come_in_parts(self):
+        done = self.run_it("head -c 10000 /dev/zero | tr '\\0' x; echo")
+        text = "".join(line[3:] for line in done.stdout.splitlines())
+        self.assertEqual(text, "x" * 10000)
+
+    def test_commands_run_side_by_side(self):
+        begin = time.monotonic()
+        self.assertEqual(self.run_it(*["sleep 1"] * 30).returncode, 0)
+        self.assertLess(time.monotonic() - begin, 20, "thirty seconds, if one after the other")
+
+    def test_ends_are_told(self):
+        done = self.run_it("exit 3", "kill -9 $$", "true", "no-such-command-here")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("subprocess: exit 3: exit status 3\n", done.stderr)
+        self.assertIn("killed by signal 9\n", done.stderr)
+        self.assertIn("no-such-command-here: exit status 127\n", done.stderr)
+        self.assertNotIn("true", done.stderr)
+
+    def test_deadline_kills_the_command_and_its_children(self):
+        pids = self.tmp / "pids"
+        done = self.run_it("-t", "0.5", f"sleep 3600 & echo $! > {pids}; echo started; wait",
+                           "echo quick")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("1: started\n", done.stdout)
+        self.assertIn("2: quick\n", done.stdout)
+        self.assertIn("timed out", done.stderr)
+        status = f"/proc/{pids.read_text().strip()}/status"
+
+        def gone():
+            try:
+                return "State:\tZ" in open(status).read()
+            except OSError:
+                return True
+
+        harness.wait_until(gone, "the command's child is killed")
+
+    def test_bad_usage(self):
+        self.assert_complains([harness.example("subprocess"), "-t", "soon", "true"], "soon")
+        self.assert_complains([harness.example("subprocess")], "no command")
+
+
+if __name__ == "__main__":
+    harness.main()
