@@ -23,17 +23,24 @@ enum {
     STACK_CLASSES = 17 /* 16 KiB, 32 KiB ... 1 GiB */
 };
 
+/* What the C++ runtime keeps of an OS thread's exceptions (__cxa_eh_globals of the Itanium ABI). */
+struct exceptions {
+    void *caught;      /* those in a handler, the innermost first */
+    unsigned uncaught; /* how many are on their way */
+};
+
 struct green_hub {
     struct green_thread *current;
-    struct green_thread *ready;      /* FIFO through ->next */
-    struct green_thread *ready_last; /* valid while ready != NULL */
-    unsigned turns;                  /* switches left until the loop is polled */
-    unsigned ops;                    /* non-blocking calls since the current thread began to run */
-    int64_t now;                     /* CLOCK_MONOTONIC at the last poll; up to a tick behind */
-    void *fds;                       /* net/fd.c's table of this hub */
-    _Atomic size_t fds_count;        /* other hubs look, too */
-    _Atomic unsigned guarding;       /* guards it is inside of (shared.h) */
-    int *errno_at;                   /* the OS thread's errno */
+    struct green_thread *ready;       /* FIFO through ->next */
+    struct green_thread *ready_last;  /* valid while ready != NULL */
+    unsigned turns;                   /* switches left until the loop is polled */
+    unsigned ops;                     /* non-blocking calls since the current thread began to run */
+    int64_t now;                      /* CLOCK_MONOTONIC at the last poll; up to a tick behind */
+    void *fds;                        /* net/fd.c's table of this hub */
+    _Atomic size_t fds_count;         /* other hubs look, too */
+    _Atomic unsigned guarding;        /* guards it is inside of (shared.h) */
+    int *errno_at;                    /* the OS thread's errno */
+    struct exceptions *exceptions_at; /* and its C++ exceptions; NULL: no C++ here */
     struct heap timers;
     int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */
     unsigned turns_each; /* adapts: halved while a round takes long */

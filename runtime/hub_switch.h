@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void hub_switch(struct green_hub *h
         return;
     hub->current = to;
     hub->switches++;
-    int kept = self_leave(hub, to);
+    __auto_type kept = self_leave(hub, to);
     san_leave(&from->fiber, &to->fiber, last);
     context_switch(&from->context, &to->context);
     san_arrive(&from->fiber);

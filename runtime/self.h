@@ -1,8 +1,9 @@
 /* self.h - which hub runs on this OS thread, and what of an OS thread's state follows a switch.
  *
  * The one place where the two builds of the engine differ: the library keeps its hub in a
- * thread-local variable and carries errno over a switch; the preloaded library, which swaps the
- * whole thread pointer, brings its own version of this header (GREEN_SELF, in monkey/). */
+ * thread-local variable and carries errno and C++'s exceptions over a switch; the preloaded
+ * library, which swaps the whole thread pointer, brings its own version of this header (GREEN_SELF,
+ * in monkey/). */
 #pragma once
 #include "hub.h"
 
@@ -41,16 +42,29 @@ static inline bool self_alone(void)
 /* Lowest address and size of the OS thread's own stack. */
 void self_stack(const void **bottom, size_t *size);
 
-/* Before a switch on the old thread, and after it on the same thread when it runs again. */
-static inline int self_leave(struct green_hub *hub, struct green_thread *to)
+struct self_kept {
+    int error;
+    struct exceptions exceptions;
+};
+
+/* Before a switch on the old thread, and after it on the same thread when it runs again. A thread
+ * that begins finds no exceptions. */
+static inline struct self_kept self_leave(struct green_hub *hub, struct green_thread *to)
 {
+    struct self_kept kept = {.error = *hub->errno_at};
     (void)to;
-    return *hub->errno_at;
+    if (UNLIKELY(hub->exceptions_at != NULL)) {
+        kept.exceptions = *hub->exceptions_at;
+        *hub->exceptions_at = (struct exceptions){NULL, 0};
+    }
+    return kept;
 }
 
-static inline void self_arrive(struct green_hub *hub, int errno_kept)
+static inline void self_arrive(struct green_hub *hub, struct self_kept kept)
 {
-    *hub->errno_at = errno_kept;
+    *hub->errno_at = kept.error;
+    if (UNLIKELY(hub->exceptions_at != NULL))
+        *hub->exceptions_at = kept.exceptions;
 }
 
 /* A descriptor that the hub has opened for itself (or a negative errno): where it is to stand. */

@@ -5,7 +5,10 @@
  * loses the CPU only in calls that "may yield". The process ends when main() returns.
  *
  * The FP environment (rounding mode, exception flags) belongs to the OS thread, not to the green
- * thread: restore it before a call that may yield. errno is kept for each green thread. */
+ * thread: restore it before a call that may yield. errno is kept for each green thread,
+ * and so are C++ exceptions: a handler or a destructor may yield. One that leaves a thread's
+ * function ends the program by std::terminate, as with std::thread. (libstdc++ must be there when
+ * the program starts, not come with dlopen later.) */
 #pragma once
 #include <green/base.h>
 
