@@ -3,8 +3,8 @@
  * A thread has its links in a line: `next` ends with NULL, `prev` of the first is the last. Only
  * the thread's hub touches them. A link is out of the line before it is called, so what the called
  * function does to the line does no harm. */
-#include "link.h"
 #include "error.h"
+#include "links.h"
 #include "self.h"
 #include <green/link.h>
 

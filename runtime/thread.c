@@ -4,10 +4,10 @@
 #include "error.h"
 #include "group.h"
 #include "hub_switch.h"
-#include "sys.h"
-#include "link.h"
+#include "links.h"
 #include "local.h"
 #include "shared.h"
+#include "sys.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

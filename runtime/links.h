@@ -1,4 +1,4 @@
-/* link.h - what thread.c does with the links of a thread. See green/link.h. */
+/* links.h - what thread.c does with the links of a thread. See green/link.h. */
 #pragma once
 
 struct green_thread;
