@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "faults.h"
+#include <event2/event.h>
 #include <green/channel.h>
 #include <green/queue.h>
 
@@ -305,6 +306,32 @@ static void test_shutdown(void **state)
     green_queue_free(NULL);
 }
 
+/* ---- 98: a callback of the loop puts, and cannot wait ---- */
+
+static int in_callback;
+
+static void put_in_callback(evutil_socket_t fd, short what, void *queue)
+{
+    void *i;
+    (void)fd;
+    (void)what;
+    in_callback = green_queue_try_put(queue, item(5)) == 0 && green_queue_get(queue, &i) < 0 &&
+                  errno == EDEADLK;
+}
+
+static void test_callback_of_the_loop(void **state)
+{
+    green_queue *q = green_queue_make(NULL);
+    struct timeval soon = {0, 1000};
+    void *i = NULL;
+    (void)state;
+    event_base_once(green_hub_event_base(), -1, EV_TIMEOUT, put_in_callback, q, &soon);
+    assert_int_equal(green_queue_get(q, &i), 1);
+    assert_int_equal(value(i), 5);
+    assert_true(in_callback);
+    green_queue_free(q);
+}
+
 /* ---- no memory: the call says so, and nothing is lost ---- */
 
 static void test_no_memory(void **state)
@@ -430,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_join),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_callback_of_the_loop),
         cmocka_unit_test(test_two_hubs),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
