@@ -44,15 +44,16 @@ void self_stack(const void **bottom, size_t *size);
 
 struct self_kept {
     int error;
-    struct exceptions exceptions;
+    struct exceptions exceptions; /* only set where there is C++ */
 };
 
 /* Before a switch on the old thread, and after it on the same thread when it runs again. A thread
  * that begins finds no exceptions. */
 static inline struct self_kept self_leave(struct green_hub *hub, struct green_thread *to)
 {
-    struct self_kept kept = {.error = *hub->errno_at};
+    struct self_kept kept;
     (void)to;
+    kept.error = *hub->errno_at;
     if (UNLIKELY(hub->exceptions_at != NULL)) {
         kept.exceptions = *hub->exceptions_at;
         *hub->exceptions_at = (struct exceptions){NULL, 0};
