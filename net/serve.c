@@ -111,11 +111,8 @@ static int posts_wanted(const green_serve_options *options, bool local)
 {
     if (local || options->hubs == 1)
         return 1;
-    const char *wish = getenv("GREEN_HUBS");
-    int n = options->hubs > 0 ? options->hubs : wish != NULL ? atoi(wish) : 1;
-    if (n <= 1)
-        return 1;
-    return green_hubs(n) < 0 ? -1 : n;
+    int n = options->hubs > 0 ? options->hubs : hubs_wished();
+    return n > 1 && green_hubs(n) < 0 ? -1 : n;
 }
 
 /* Give every post but the first a listener and an acceptor on a hub of its own; -1 and errno. */
@@ -166,11 +163,16 @@ GREEN_API int green_serve_with(const green_serve_options *options, const char *n
     if (listener == NULL)
         return -1;
     int count = posts_wanted(options, listener->local);
-    struct post *posts = count > 0 ? memory_get((size_t)count * sizeof *posts) : NULL;
-    if (posts == NULL) {
-        int err = count > 0 ? ENOMEM : errno;
+    if (count < 0) {
+        int err = errno; /* closing keeps the sentence */
         green_listener_close(listener);
-        return fail(err, "cannot serve %s: no memory or OS threads", address);
+        errno = err;
+        return -1;
+    }
+    struct post *posts = memory_get((size_t)count * sizeof *posts);
+    if (posts == NULL) {
+        green_listener_close(listener);
+        return fail(ENOMEM, "cannot serve %s: no memory", address);
     }
     posts[0] = (struct post){options, handler, arg, listener, GREEN_GROUP_INIT, {0}, {0}, NULL};
     list_init(&posts[0].visits);

@@ -129,5 +129,7 @@ void hubs_add(struct green_hub *hub);
 void hubs_remove(struct green_hub *hub);
 /* Is there any but this one (which may be NULL)? */
 bool hubs_others(struct green_hub *hub);
+/* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */
+int hubs_wished(void);
 /* Call each hub's visitor under the list's lock. It must not block. */
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);

@@ -107,6 +107,20 @@ static void quieten(void)
     event_set_log_callback(quiet);
 }
 
+/* libevent ends the process when it lacks the descriptors for a base (epoll, a pipe): find out
+ * before it does. */
+static bool descriptors_left(void)
+{
+    enum { NEEDED = 4 };
+    int fds[NEEDED], n = 0;
+    while (n < NEEDED && (fds[n] = (int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC)) >= 0)
+        n++;
+    bool enough = n == NEEDED;
+    while (n-- > 0)
+        SYS1(SYS_close, fds[n]);
+    return enough;
+}
+
 static struct event_base *base_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -135,6 +149,8 @@ int hub_events_open(struct green_hub *hub)
     struct hub_events *e = hub->events = memory_get(sizeof *e);
     if (e == NULL)
         return -ENOMEM;
+    if (hub->base == NULL && !descriptors_left())
+        return -EMFILE;
     if (hub->base == NULL)
         hub->base = base_new();
     if (hub->base == NULL)

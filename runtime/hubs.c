@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+enum { HUBS_MOST = 1024 };
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list all = {&all, &all};
 static atomic_int count;
@@ -176,15 +178,27 @@ static int worker_start(void)
     return -w.error;
 }
 
+int hubs_wished(void)
+{
+    const char *wish = getenv("GREEN_HUBS");
+    char *end;
+    if (wish == NULL || *wish == '\0')
+        return 1;
+    long n = strtol(wish, &end, 10);
+    if (*end != '\0' || n < 1 || n > HUBS_MOST)
+        return fail(EINVAL, "GREEN_HUBS is '%s', not a number from 1 to %d", wish, HUBS_MOST);
+    return (int)n;
+}
+
 GREEN_API int green_hubs(int n)
 {
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
-    if (n <= 0) {
-        const char *wish = getenv("GREEN_HUBS");
-        n = wish != NULL ? atoi(wish) : 1;
-    }
+    if (n <= 0 && (n = hubs_wished()) < 0)
+        return -1;
+    if (n > HUBS_MOST)
+        return fail(EINVAL, "%d hubs are more than %d", n, HUBS_MOST);
     int there;
     while ((there = share(hub, true)) < n) {
         int err = worker_start();

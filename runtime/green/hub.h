@@ -34,7 +34,7 @@ struct event_base;
 
 /* See to it that at least n hubs share the work, the first caller's included: the missing ones run
  * on OS threads of their own. n <= 0: $GREEN_HUBS, or 1. Returns how many there are, or -1: EAGAIN,
- * ENOMEM. */
+ * ENOMEM, EINVAL (more than 1024, or $GREEN_HUBS is no such number). */
 GREEN_API int green_hubs(int n);
 
 /* The caller's hub, or the next in turn of those that green_hubs made (and the first caller's):

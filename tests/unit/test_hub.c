@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 static int count_entries(const char *directory)
 {
@@ -393,6 +394,48 @@ static void test_wait_idle(void **state)
     green_join(kept, NULL);
 }
 
+static void test_wishes(void **state)
+{
+    static const char *const nonsense[] = {"abc", "0", "-1", "2x", "99999999"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(nonsense); i++) {
+        setenv("GREEN_HUBS", nonsense[i], 1);
+        assert_fails(green_hubs(0), EINVAL);
+        assert_non_null(strstr(green_errmsg(), nonsense[i]));
+    }
+    unsetenv("GREEN_HUBS");
+    assert_true(green_hubs(0) >= 1);
+    assert_fails(green_hubs(1 << 20), EINVAL);
+}
+
+static void *first_call(void *arg)
+{
+    (void)arg;
+    return green_self() == NULL ? (void *)(intptr_t)errno : NULL;
+}
+
+/* A hub that lacks descriptors is a failure, not the end of the process. */
+static void test_no_descriptors(void **state)
+{
+    struct rlimit old, tight;
+    (void)state;
+    getrlimit(RLIMIT_NOFILE, &old);
+    for (rlim_t more = 0;; more++) {
+        pthread_t thread;
+        void *err = NULL;
+        tight = old;
+        tight.rlim_cur = (rlim_t)count_entries("/proc/self/fd") - 3 + more;
+        setrlimit(RLIMIT_NOFILE, &tight);
+        assert_int_equal(pthread_create(&thread, NULL, first_call, NULL), 0);
+        assert_int_equal(pthread_join(thread, &err), 0);
+        setrlimit(RLIMIT_NOFILE, &old);
+        if (err == NULL)
+            break;
+        assert_int_equal((intptr_t)err, EMFILE);
+        assert_true(more < 100);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +453,8 @@ int main(void)
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_run_on_hub),
         cmocka_unit_test(test_wait_idle),
+        cmocka_unit_test(test_wishes),
+        cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
 }
