@@ -188,8 +188,8 @@ static int write_enter(struct tls *t)
     if (enter(t) < 0)
         return -1;
     if (t->writing) {
-        int err =
-            park(hub_here(), &t->writers, WAIT_BACK, INT64_MAX, "turn to write on fd %", t->conn.fd);
+        int err = park(hub_here(), &t->writers, WAIT_BACK, INT64_MAX, "turn to write on fd %",
+                       t->conn.fd);
         if (err < 0) {
             leave(t);
             return (int)returned(err);
