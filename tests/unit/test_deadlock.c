@@ -6,6 +6,7 @@
 #include <green/fd.h>
 #include <green/mutex.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static green_event never = GREEN_EVENT_INIT;
@@ -16,11 +17,22 @@ static int await_never(void *arg)
     return green_event_wait(&never) < 0 ? errno : 0;
 }
 
+/* Only a process of one OS thread is certain that nobody else can come; an emulator has its own. */
+static bool alone(void)
+{
+    struct stat st;
+    return stat("/proc/self/task", &st) == 0 && st.st_nlink == 3;
+}
+
 /* 61: main waits for nothing; the message lists who waits; afterwards all goes on */
 static void test_nothing_left(void **state)
 {
     int result = 0;
     (void)state;
+    if (!alone()) {
+        print_message("# skipped: the process has other OS threads (an emulator's)\n");
+        return;
+    }
     green_hub_stats before = stats_now();
     assert_fails(green_event_wait(&never), EDEADLK);
     green_thread *t = green_spawn(await_never, NULL);
