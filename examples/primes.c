@@ -66,9 +66,9 @@ int main(int argc, char **argv)
 {
     char *end = NULL;
     if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
-        puts(
-            "usage: primes N\n"
-            "Prints the first N primes: numbers run through a row of green threads, a filter each.");
+        puts("usage: primes N\n"
+             "Prints the first N primes: numbers run through a row of green threads, each a "
+             "filter.");
         return 0;
     }
     long n = argc == 2 ? strtol(argv[1], &end, 10) : 0;
