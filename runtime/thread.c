@@ -69,8 +69,11 @@ static size_t standard_size(void)
     static size_t standard;
     if (standard == 0) {
         const char *wish = getenv("GREEN_STACK");
-        size_t bytes = wish != NULL ? stack_round(strtoul(wish, NULL, 0)) : 0;
-        standard = bytes != 0 ? bytes : (size_t)256 << 10;
+        char *end = NULL;
+        size_t bytes = wish != NULL ? strtoul(wish, &end, 0) : 0;
+        if (bytes == 0 || *end != '\0' || (bytes = stack_round(bytes)) == 0)
+            bytes = (size_t)256 << 10; /* nonsense must not make stacks small */
+        standard = bytes;
     }
     return standard;
 }

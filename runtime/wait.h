@@ -1,11 +1,12 @@
 /* wait.h - the one way to wait: park on a wait queue.
  *
  * Each thread has one waiter, in at most one queue. (For waits on several objects at once it has
- * further ones, see choice in shared.h.) Being parked is the right to be woken: whoever
- * takes the waiter out of its queue decides the outcome, once. So a waiter that left by
- * its deadline or by cancellation has taken no wake-up with it, and one that was woken first is
- * not cancelled any more at this wait (it will be at its next).
- * Queues are FIFO and belong to one hub: they are touched on its OS thread only. */
+ * further ones, see choice in shared.h.) Being parked is the right to be woken: whoever takes the
+ * waiter out of its queue decides the outcome, once. So a waiter that left by its deadline or by
+ * cancellation has taken no wake-up with it, and one that was woken first is not cancelled any
+ * more at this wait (it will be at its next).
+ * Queues are FIFO. They belong to one hub and are touched on its OS thread only, but for those of
+ * shared objects, which are touched inside the object's guard (shared.h). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /* test_stack.c - stacks (runtime/stack.h): guards, re-use, giving memory back, exhaustion. */
 #include "unit.h"
 
+#include "self.h"
 #include "stack.h"
 #include <signal.h>
 #include <sys/mman.h>
@@ -151,9 +152,20 @@ static void test_exhaustion(void **state)
     assert_nothing_left(before);
 }
 
+/* A size in the environment that is none must not make stacks small. */
+static void test_senseless_size(void **state)
+{
+    (void)state;
+    setenv("GREEN_STACK", "abc", 1);
+    assert_int_equal(green_join(green_spawn(nothing, NULL), NULL), 0);
+    assert_int_equal(self_hub()->pool->size, 256 * 1024);
+    unsetenv("GREEN_STACK");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_senseless_size), /* before any other thread is spawned */
         cmocka_unit_test(test_reuse_is_lifo),
         cmocka_unit_test(test_warm_stacks_are_bounded),
         cmocka_unit_test(test_deep_use_is_given_back),
