@@ -1,38 +1,9 @@
 /* bench_coroutine.c - what coroutines and generators cost: medians over several runs, CPU time.
  * Prints a line a figure. Makes no hub. */
+#include "bench.h"
 #include <green/coroutine.h>
 #include <green/generator.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-enum { RUNS = 9 };
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void measure(const char *what, void (*run)(long n), long n)
-{
-    double cost[RUNS];
-    for (int i = 0; i < RUNS; i++) {
-        double start = cpu_ns();
-        run(n);
-        cost[i] = (cpu_ns() - start) / (double)n;
-    }
-    qsort(cost, RUNS, sizeof cost[0], by_value);
-    printf("%-44s %9.1f ns\n", what, cost[RUNS / 2]);
-    fflush(stdout);
-}
 
 static int yield_always(green_coroutine *self, void *arg)
 {

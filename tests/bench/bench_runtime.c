@@ -1,5 +1,6 @@
 /* bench_runtime.c - what the runtime's moves cost: medians over several runs, CPU time.
  * Prints a line a figure. For memory at a million threads there is examples/sleepers. */
+#include "bench.h"
 #include <green/channel.h>
 #include <green/deadline.h>
 #include <green/group.h>
@@ -7,37 +8,6 @@
 #include <green/select.h>
 #include <green/thread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-enum { RUNS = 9 };
-
-static double cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Runs `run(n)` several times and prints the median cost of one of its `n` steps. */
-static void measure(const char *what, void (*run)(long n), long n, double steps_each)
-{
-    double cost[RUNS];
-    for (int i = 0; i < RUNS; i++) {
-        double start = cpu_ns();
-        run(n);
-        cost[i] = (cpu_ns() - start) / ((double)n * steps_each);
-    }
-    qsort(cost, RUNS, sizeof cost[0], by_value);
-    printf("%-44s %9.1f ns\n", what, cost[RUNS / 2]);
-    fflush(stdout);
-}
 
 static int yield_often(void *n)
 {
@@ -180,20 +150,20 @@ static void spawn_far(long n)
 
 int main(void)
 {
-    measure("switch (green_yield, 2 threads)", two_yield, 4000000, 1);
-    measure("switch (green_yield, 1,000 threads)", thousand_yield, 4000000, 1);
-    measure("spawn + run + join", spawn_join, 1000000, 1);
-    measure("spawn + run + join, 1,000 in a group", spawn_join_many, 1000, 1);
-    measure("deadline scope around a yield", scopes, 1000000, 1);
-    measure("sleep of 1 ns", sleep_briefly, 100000, 1);
-    measure("channel round trip, rendezvous", rendezvous, 1000000, 1);
-    measure("channel round trip, buffered", buffered, 1000000, 1);
-    measure("channel round trip, by green_select", selects, 300000, 1);
+    measure("switch (green_yield, 2 threads)", two_yield, 4000000);
+    measure("switch (green_yield, 1,000 threads)", thousand_yield, 4000000);
+    measure("spawn + run + join", spawn_join, 1000000);
+    measure("spawn + run + join, 1,000 in a group", spawn_join_many, 1000);
+    measure("deadline scope around a yield", scopes, 1000000);
+    measure("sleep of 1 ns", sleep_briefly, 100000);
+    measure("channel round trip, rendezvous", rendezvous, 1000000);
+    measure("channel round trip, buffered", buffered, 1000000);
+    measure("channel round trip, by green_select", selects, 300000);
     if (green_hubs(2) < 2) {
         perror("bench_runtime: second hub");
         return 1;
     }
-    measure("spawn + join on another hub", spawn_far, 2000, 1);
-    measure("channel round trip, another hub", rendezvous_far, 20000, 1);
+    measure("spawn + join on another hub", spawn_far, 2000);
+    measure("channel round trip, another hub", rendezvous_far, 20000);
     return 0;
 }
