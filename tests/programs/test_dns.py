@@ -36,6 +36,7 @@ class Dns(harness.Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("200 2 bytes"), len(names), done.stdout)
 
+    # Scenario 146: each has a name of its own.
     def test_two_hundred_look_ups_run_side_by_side(self):
         names = [f"name{i}.test" for i in range(200)]
         server = self.serve(*names, delay=2)
@@ -44,6 +45,7 @@ class Dns(harness.Case):
         self.assertLess(time.monotonic() - begin, 30, "400 seconds, if one after the other")
         self.assertGreater(server.peak, 300, "two queries a name, all waiting at once")
 
+    # Scenario 145: the server does not answer.
     def test_each_is_bounded_by_its_deadline(self):
         silent = [f"silent{i}.test" for i in range(50)]
         self.serve("fine.test", *silent, silent=silent)
@@ -69,11 +71,13 @@ class Dns(harness.Case):
         self.assert_gets(["short"])
         self.assertIn("short.first.test", [name for name, _, _ in server.queries])
 
+    # Scenario 143: hosts.
     def test_hosts_file_comes_first(self):
         server = self.serve()
         self.assert_gets(["in-hosts", "localhost", "127.0.0.1"])
         self.assertEqual(server.queries, [])
 
+    # Scenario 143: names.
     def test_name_that_does_not_exist(self):
         self.serve()
         self.assert_complains([harness.example("http_get"), "http://none.test/"], "none.test")

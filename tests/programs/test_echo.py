@@ -81,6 +81,7 @@ class EchoServer(harness.Case):
         address = "no-such-host.invalid:7000"
         self.assert_complains([harness.example("echo_server"), address], "no-such-host")
 
+    # Scenario 131: clients wait until there are some again.
     def test_fd_limit_pauses_but_does_not_end_it(self):
         port = harness.free_port()
         server = self.start(

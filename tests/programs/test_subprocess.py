@@ -43,6 +43,7 @@ class Subprocess(harness.Case):
         self.assertIn("no-such-command-here: exit status 127\n", done.stderr)
         self.assertNotIn("true", done.stderr)
 
+    # Scenario 151: given up.
     def test_deadline_kills_the_command_and_its_children(self):
         pids = self.tmp / "pids"
         done = self.run_it("-t", "0.5", f"sleep 3600 & echo $! > {pids}; echo started; wait",

@@ -1,4 +1,4 @@
-/* Addresses as text: scenario 143, as far as no name is looked up. */
+/* Addresses as text. */
 #include "address.h"
 #include "http_url.h"
 #include "net_unit.h"
@@ -20,6 +20,7 @@ static void networks(void **state)
     assert_fails(network_parse("", &n), EINVAL);
 }
 
+/* Scenario 143: as far as no name is looked up. */
 static void host_and_port(void **state)
 {
     (void)state;
@@ -88,6 +89,7 @@ static void unix_paths(void **state)
     assert_string_equal(text, longer);
 }
 
+/* Scenario 135: the scope is kept. */
 static void texts(void **state)
 {
     (void)state;
@@ -98,7 +100,7 @@ static void texts(void **state)
     assert_string_equal(text, "10.1.2.3:80");
     a = (struct address){.v6 = {.sin6_family = AF_INET6, .sin6_port = htons(65535)}};
     inet_pton(AF_INET6, "fe80::1", &a.v6.sin6_addr);
-    a.v6.sin6_scope_id = 1; /* 135: the scope is kept */
+    a.v6.sin6_scope_id = 1; /* the scope is kept */
     address_text(&a.any, sizeof a.v6, text);
     assert_string_equal(text, "[fe80::1%lo]:65535");
     a = (struct address){.local = {.sun_family = AF_UNIX}};

@@ -1,4 +1,4 @@
-/* test_channel.c - channels, on one hub and between two (scenarios 93 - 96, 101, 102). */
+/* test_channel.c - channels, on one hub and between two. */
 #include "unit.h"
 
 #include <green/channel.h>
@@ -50,8 +50,9 @@ static int result_of(green_thread *t)
     return result;
 }
 
-/* ---- rendezvous: 101 ---- */
+/* ---- rendezvous ---- */
 
+/* Scenario 101: the sender comes first, the receiver comes first. */
 static void test_rendezvous_interleaving(void **state)
 {
     green_chan c = GREEN_CHAN_INIT(sizeof(int), 0, NULL);
@@ -146,8 +147,9 @@ static void test_sizes(void **state)
     green_chan_free(NULL);
 }
 
-/* ---- in order, and who leaves takes nothing: 93, 94, 95, 96, 102 ---- */
+/* ---- in order, and who leaves takes nothing ---- */
 
+/* Scenarios 93, 102: also when some of the line leave it. */
 static void test_receivers_are_served_in_order(void **state)
 {
     green_chan c = GREEN_CHAN_INIT(sizeof(int), 0, NULL);
@@ -167,6 +169,7 @@ static void test_receivers_are_served_in_order(void **state)
     assert_string_equal(trace, "r1 r2 r3 ");
 }
 
+/* Scenarios 94, 95: a value stays for who comes next. */
 static void test_cancelled_receivers_take_nothing(void **state)
 {
     int room;
@@ -178,7 +181,7 @@ static void test_cancelled_receivers_take_nothing(void **state)
     green_yield();
     green_cancel(a);
     green_cancel(b);
-    assert_int_equal(green_chan_send(&c, &v), 0); /* 95: stays in the channel */
+    assert_int_equal(green_chan_send(&c, &v), 0); /* stays in the channel */
     assert_int_equal(green_chan_count(&c), 1);
     assert_int_equal(result_of(a), -ECANCELED);
     assert_int_equal(result_of(b), -ECANCELED);
@@ -187,12 +190,12 @@ static void test_cancelled_receivers_take_nothing(void **state)
     green_within(GREEN_MS)
         assert_fails(green_chan_recv(&c, &v), ETIMEDOUT);
     assert_true(green_expired());
-    assert_int_equal(green_chan_send(&c, &v), 0); /* 94 */
+    assert_int_equal(green_chan_send(&c, &v), 0);
     green_within(0)
         assert_int_equal(green_chan_recv(&c, &v), 1); /* ready: needs no waiting */
 }
 
-/* What was handed over is not lost when the receiver is cancelled before it runs. */
+/* Scenario 94: what was handed over is not lost when the receiver is cancelled before it runs. */
 static void test_handed_over_then_cancelled(void **state)
 {
     green_chan c = GREEN_CHAN_INIT(sizeof(int), 0, NULL);
@@ -206,6 +209,7 @@ static void test_handed_over_then_cancelled(void **state)
     assert_int_equal(result_of(t), 1);
 }
 
+/* Scenario 102: its value goes with it. */
 static void test_sender_leaves(void **state)
 {
     green_chan c = GREEN_CHAN_INIT(sizeof(int), 0, NULL);

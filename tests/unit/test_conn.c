@@ -1,4 +1,4 @@
-/* Connections and listeners: scenarios 121-123, 125, 126, 128, 130, 131, 143. */
+/* Connections and listeners. */
 #include "net_unit.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,7 +40,6 @@ static int send_all(void *arg)
     return green_conn_shutdown(j->conn);
 }
 
-/* 121: full duplex, a reader and a writer on one connection; 122: 0 bytes, 1 byte, many. */
 static void echo_over(const char *network, const char *at)
 {
     static const size_t sizes[] = {0, 1, 4096, 100000, LARGE};
@@ -60,12 +59,14 @@ static void echo_over(const char *network, const char *at)
     }
 }
 
+/* Scenarios 121, 122: a reader and a writer on one connection; 0 bytes, 1 byte, many. */
 static void echo_tcp(void **state)
 {
     (void)state;
     echo_over("tcp", "127.0.0.1:0");
 }
 
+/* Scenarios 121, 122, 125: the same. */
 static void echo_unix(void **state)
 {
     (void)state;
@@ -74,6 +75,7 @@ static void echo_unix(void **state)
     echo_over("unix", name);
 }
 
+/* Scenarios 121, 122: the same. */
 static void echo_ipv6(void **state)
 {
     (void)state;
@@ -118,7 +120,7 @@ static void vectors(void **state)
     free(got);
 }
 
-/* 123: the deadline is for the whole call. */
+/* Scenario 123: the deadline is for the whole call. */
 static void deadlines(void **state)
 {
     (void)state;
@@ -185,6 +187,7 @@ static int end_of(green_thread *t)
     return result;
 }
 
+/* Scenario 5: reading, writing, accepting. */
 static void cancellation(void **state)
 {
     (void)state;
@@ -203,7 +206,7 @@ static void cancellation(void **state)
     assert_int_equal(green_listener_close(l), 0);
 }
 
-/* 126: close wakes who is inside, with EBADF; 128: all of them. */
+/* Scenarios 126, 128: close wakes all who are inside, with EBADF. */
 static void close_while_inside(void **state)
 {
     (void)state;
@@ -219,7 +222,8 @@ static void close_while_inside(void **state)
     assert_int_equal(end_of(t[0]), EBADF);
 }
 
-/* 130: the other side's shutdown ends the reader here, and only that; a reset ends the writer. */
+/* Scenario 130: the other side's shutdown ends the reader here, and only that; a reset ends the
+ * writer. */
 static void shutdown_and_reset(void **state)
 {
     (void)state;
@@ -238,7 +242,7 @@ static void shutdown_and_reset(void **state)
     assert_int_equal(green_conn_close(e.b), 0);
 }
 
-/* 125: what dialling says when it does not work. */
+/* Scenario 125: what dialling says when it does not work. */
 static void dial_failures(void **state)
 {
     (void)state;
@@ -270,7 +274,7 @@ static int dial_nowhere(void *arg)
     return c == NULL ? err : 0;
 }
 
-/* 125: a connect that hangs. A listener whose queue is full answers nobody. */
+/* Scenarios 125, 136: a listener whose queue is full answers nobody. */
 static void dial_hangs(void **state)
 {
     (void)state;
@@ -374,7 +378,7 @@ static void unix_files(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
-/* 131: out of descriptors, accept waits; with one again, it goes on. */
+/* Scenario 131: out of descriptors, accept waits; with one again, it goes on. */
 static void accept_without_descriptors(void **state)
 {
     (void)state;

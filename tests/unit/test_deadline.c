@@ -1,7 +1,7 @@
 /* test_deadline.c - deadline scopes and sleeping (green/deadline.h). */
 #include "unit.h"
 
-/* 1, 52 */
+/* Scenario 52: not before its time, also when the hub has not looked at the clock for long. */
 static void test_sleep(void **state)
 {
     (void)state;
@@ -16,7 +16,7 @@ static void test_sleep(void **state)
     assert_true(green_now() - start >= 10 * GREEN_MS);
 }
 
-/* 1, 2, 4 */
+/* Scenarios 1, 4: each call fails while the deadline holds, and nothing of it stays. */
 static void test_own_deadline(void **state)
 {
     (void)state;
@@ -31,7 +31,7 @@ static void test_own_deadline(void **state)
     assert_nothing_left(before);
 }
 
-/* 47 */
+/* Scenario 47: what does not come does nothing. */
 static void test_not_fired(void **state)
 {
     (void)state;
@@ -44,7 +44,7 @@ static void test_not_fired(void **state)
     assert_int_equal(green_remaining(), INT64_MAX);
 }
 
-/* 49: the inner one is nearer, the outer one is nearer, both the same */
+/* Scenarios 2, 48, 49: the inner one is nearer, the outer one is nearer, both the same. */
 static void test_nested(void **state)
 {
     bool inner, outer;
@@ -83,7 +83,8 @@ static int yield_once(void *ran)
     return 0;
 }
 
-/* 6: a deadline that has passed: what is ready succeeds, what is not fails without yielding */
+/* Scenario 6: a deadline that has passed: what is ready succeeds, what is not fails without
+ * yielding. */
 static void test_zero(void **state)
 {
     bool ran = false;
@@ -133,7 +134,7 @@ static int sleep_within(void *arg)
     return err == ETIMEDOUT && green_expired() ? 0 : -1;
 }
 
-/* 51 */
+/* Scenario 51: ten thousand, cancelled out of order, and ten thousand that come. */
 static void test_ten_thousand(void **state)
 {
     enum { N = 10000 };
@@ -163,7 +164,7 @@ static int spin(void *stop)
     return 0;
 }
 
-/* 53 */
+/* Scenario 53: a thread that only yields. */
 static void test_spinner_lets_timers_fire(void **state)
 {
     bool stop = false;

@@ -1,4 +1,4 @@
-/* test_deadlock.c - waits that can never end fail with EDEADLK and say why (scenarios 61, 62). */
+/* test_deadlock.c - waits that can never end fail with EDEADLK and say why. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static bool alone(void)
     return stat("/proc/self/task", &st) == 0 && st.st_nlink == 3;
 }
 
-/* 61: main waits for nothing; the message lists who waits; afterwards all goes on */
+/* Scenario 61: main waits for nothing; the message lists who waits; afterwards all goes on. */
 static void test_nothing_left(void **state)
 {
     int result = 0;
@@ -65,7 +65,7 @@ static int read_byte(void *arg)
     return green_read(*(int *)arg, &c, 1) == 1 ? green_event_set(&never) : -1;
 }
 
-/* 62: a timer, a descriptor, another OS thread may still come */
+/* Scenario 62: a timer, a descriptor, another OS thread may still come. */
 static void test_something_left(void **state)
 {
     green_event e = GREEN_EVENT_INIT;

@@ -1,4 +1,4 @@
-/* Look-ups: same answers as libc (143, 144), deadlines and cancellation (145), side by side (146).
+/* Look-ups: same answers as libc, deadlines and cancellation, side by side.
  * Slow name servers are played by a lane whose OS threads are all busy. */
 #include "net_unit.h"
 #include "offload.h"
@@ -68,6 +68,7 @@ static void compare(const char *node, const char *service, const struct addrinfo
     green_freeaddrinfo(ours);
 }
 
+/* Scenarios 143, 144: a table of names, services, families, types and flags. */
 static void same_as_libc(void **state)
 {
     (void)state;
@@ -196,6 +197,7 @@ static int fill(void)
     return count;
 }
 
+/* Scenario 146: all the others are slow. */
 static void two_hundred_side_by_side(void **state)
 {
     (void)state;
@@ -234,6 +236,7 @@ static int name_it(void *arg)
 static char localhost[] = "localhost";
 static char other[] = "LOCALHOST";
 
+/* Scenario 145: given up while on its way, and before. */
 static void deadline_and_cancellation(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* test_duel.c - two hubs fight over each primitive (scenarios 77, 84, 85): nothing is lost, nothing
- * is given twice, and what was held is free in the end. */
+/* test_duel.c - two hubs fight over each primitive: nothing is lost, nothing is given twice,
+ * and what was held is free in the end. */
 #include "unit.h"
 
 #include <green/barrier.h>
@@ -63,6 +63,7 @@ static int count_up(void *arg)
     return 0;
 }
 
+/* Scenarios 84, 85: a counter that is not atomic; some attempts give up. */
 static void test_mutex(void **state)
 {
     (void)state;
@@ -97,6 +98,7 @@ static int enter_and_leave(void *arg)
     return 0;
 }
 
+/* Scenarios 84, 85: never more inside than permits; some attempts give up. */
 static void test_semaphore(void **state)
 {
     (void)state;
@@ -130,6 +132,7 @@ static int put_and_take(void *arg)
     return 0;
 }
 
+/* Scenario 84: every item put is taken once. */
 static void test_condition(void **state)
 {
     (void)state;
@@ -163,6 +166,7 @@ static int read_or_write(void *arg)
     return 0;
 }
 
+/* Scenario 84: readers see both halves alike. */
 static void test_rwlock(void **state)
 {
     (void)state;
@@ -188,13 +192,14 @@ static int march(void *arg)
     return 0;
 }
 
+/* Scenario 84: nobody runs ahead. */
 static void test_barrier(void **state)
 {
     (void)state;
     duel(march, NULL);
 }
 
-/* ---- 77: from an OS thread that is no hub of ours, both ways ---- */
+/* ---- from an OS thread that is no hub of ours, both ways ---- */
 
 struct exchange {
     green_event there, back;
@@ -210,6 +215,7 @@ static void *answer(void *arg)
     return NULL;
 }
 
+/* Scenario 77: from an OS thread that is no hub of ours, both ways. */
 static void test_plain_os_threads(void **state)
 {
     (void)state;

@@ -100,7 +100,7 @@ static char *pattern(size_t size)
     return p;
 }
 
-/* 121, 122: nothing, a byte, and far more than fits, to a slow reader */
+/* Scenarios 121, 122: nothing, a byte, and far more than fits, to a slow reader. */
 static void test_sizes(void **state)
 {
     static const size_t sizes[] = {0, 1, 4096, 50 << 20};
@@ -137,7 +137,7 @@ static int pour(void *arg)
     return n == (ssize_t)d->size && green_shutdown(d->fd, SHUT_WR) == 0 ? 0 : -1;
 }
 
-/* 121: both directions of both sockets at once */
+/* Scenario 121: both directions of both sockets at once. */
 static void test_full_duplex(void **state)
 {
     enum { SIZE = 4 << 20 };
@@ -217,7 +217,7 @@ static int send_and_close(void *arg)
     return green_close(fd) == 0 && ok ? 0 : -1;
 }
 
-/* 121: the end may already be there, its edge spent */
+/* Scenario 121: the end may already be there, its edge spent. */
 static void test_waitall_meets_the_end(void **state)
 {
     char buf[8];
@@ -242,7 +242,7 @@ static void test_waitall_meets_the_end(void **state)
     }
 }
 
-/* 124, 132: what never waits in the kernel does not wait here */
+/* Scenarios 124, 132: what never waits in the kernel does not wait here. */
 static void test_never_waits(void **state)
 {
     char buf[8];
@@ -262,8 +262,9 @@ static void test_never_waits(void **state)
     assert_int_equal(green_close(fd[0]), 0);
 }
 
-/* ---- deadlines and cancellation: 1, 5, 8, 123 ---- */
+/* ---- deadlines and cancellation ---- */
 
+/* Scenarios 1, 6, 8, 123: reads and writes; a part is told; what is there is had. */
 static void test_deadlines(void **state)
 {
     enum { BIG = 64 << 20 };
@@ -282,7 +283,7 @@ static void test_deadlines(void **state)
             assert_true(n > 0 && n < BIG); /* the part that was moved */
             assert_fails(green_write(fd[0], data, BIG), ETIMEDOUT);
         }
-        green_within(0) { /* 6: data is there: it is given */
+        green_within(0) { /* data is there: it is given */
             assert_int_equal(green_read(fd[1], &c, 1), 1);
         }
         close_pair(fd);
@@ -297,6 +298,7 @@ static int read_errno(void *arg)
     return green_read(*(int *)arg, &c, 1) < 0 ? errno : 0;
 }
 
+/* Scenario 5: of two readers. */
 static void test_cancelled_reader_takes_nothing(void **state)
 {
     int fd[2], result = 0;
@@ -315,7 +317,7 @@ static void test_cancelled_reader_takes_nothing(void **state)
     close_pair(fd);
 }
 
-/* ---- several on one descriptor: 128 ---- */
+/* ---- several on one descriptor ---- */
 
 struct turn {
     int fd;
@@ -328,6 +330,7 @@ static int read_one(void *arg)
     return green_read(t->fd, &t->got, 1) == 1 ? 0 : -1;
 }
 
+/* Scenario 128: first come, first served. */
 static void test_readers_in_order(void **state)
 {
     enum { N = 5 };
@@ -369,6 +372,7 @@ static int write_block(void *arg)
     return n == BLOCK ? 0 : -1;
 }
 
+/* Scenario 128: nor writers: each write whole. */
 static void test_writes_are_not_mixed(void **state)
 {
     enum { N = 3 };
@@ -393,7 +397,7 @@ static void test_writes_are_not_mixed(void **state)
     close_pair(fd);
 }
 
-/* ---- closing: 126, 127, 130 ---- */
+/* ---- closing ---- */
 
 static int accept_errno(void *arg)
 {
@@ -417,6 +421,7 @@ static int write_lots_errno(void *arg)
     return errno;
 }
 
+/* Scenario 126: readers, writers, accepting, connecting. */
 static void test_close_wakes_waiters(void **state)
 {
     struct sockaddr_in addr;
@@ -447,6 +452,7 @@ static void test_close_wakes_waiters(void **state)
     assert_nothing_left(before);
 }
 
+/* Scenario 127: by another descriptor, at once. */
 static void test_reused_number(void **state)
 {
     int old[2], new[2], result = 0;
@@ -488,7 +494,7 @@ static int read_and_replace(void *arg)
     return green_send(fd[0], "x", 1, 0) == 1 && (new[0] == number || new[1] == number) ? 0 : -1;
 }
 
-/* 127: closed after the next in line was given the turn, and before it had it */
+/* Scenario 127: closed after the next in line was given the turn, and before it had it. */
 static void test_reused_number_in_line(void **state)
 {
     int fd[2], result = 0;
@@ -515,6 +521,7 @@ static int read_all(void *arg)
     return n == 0 ? 0 : -errno;
 }
 
+/* Scenario 130: each way. */
 static void test_shutdown(void **state)
 {
     int fd[2], result = -1;
@@ -546,7 +553,7 @@ static void *read_on_another_hub(void *arg)
     return NULL;
 }
 
-/* 126 between hubs */
+/* Scenario 126: between hubs. */
 static void test_close_wakes_other_hubs(void **state)
 {
     int fd[2];
@@ -591,7 +598,7 @@ static void *read_while_it_is_closed(void *arg)
     }
 }
 
-/* 126 between hubs: whoever begins to wait just then is not forgotten */
+/* Scenario 126: whoever begins to wait just then on another hub is not forgotten. */
 static void test_close_meets_wait(void **state)
 {
     struct meeting m = {0};
@@ -619,7 +626,7 @@ static void *close_without_a_hub(void *arg)
     return green_close(*(int *)arg) == 0 ? NULL : "failed";
 }
 
-/* 126: closed by an OS thread that has no hub */
+/* Scenario 126: closed by an OS thread that has no hub. */
 static void test_close_from_outside(void **state)
 {
     int fd[2], result = 0;
@@ -658,7 +665,8 @@ static void *read_two_files(void *arg)
     return NULL;
 }
 
-/* 127: a hub forgets what a number was that another has closed, even if nobody waits there */
+/* Scenario 127: a hub forgets what a number was that another has closed, even if nobody waits
+ * there. */
 static void test_number_of_another_kind(void **state)
 {
     pthread_t thread;
@@ -702,8 +710,9 @@ static void test_reset(void **state)
     }
 }
 
-/* ---- connect: 125 ---- */
+/* ---- connect ---- */
 
+/* Scenario 125: TCP and unix, refused, given up. */
 static void test_connect(void **state)
 {
     struct sockaddr_in addr;
@@ -729,7 +738,7 @@ static int accept_late(void *arg)
     return fd >= 0 ? green_close(fd) : -1;
 }
 
-/* A full backlog: TCP drops and retries; a unix listener says EAGAIN and gives no edge. */
+/* Scenario 125: TCP drops and retries; a unix listener says EAGAIN and gives no edge. */
 static void test_full_backlog(void **state)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -761,7 +770,8 @@ static int receive_late(void *arg)
     return green_recv(*(int *)arg, &c, 1, 0) == 1 ? 0 : -1;
 }
 
-/* 132: a full queue of datagrams gives the sender no edge that means anything, nor may it spin */
+/* Scenario 132: a full queue of datagrams gives the sender no edge that means anything, nor may
+ * it spin. */
 static void test_full_datagram_queue(void **state)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -811,7 +821,7 @@ static void test_polled_pipe(void **state)
     free(data);
 }
 
-/* ---- UDP: 132 ---- */
+/* ---- UDP ---- */
 
 static int send_datagram(void *arg)
 {
@@ -821,6 +831,7 @@ static int send_datagram(void *arg)
     return n == 8 ? 0 : -1;
 }
 
+/* Scenario 132: connected and not, cut, refused. */
 static void test_udp(void **state)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET}, from;
@@ -842,7 +853,7 @@ static void test_udp(void **state)
     green_close(fd);
 }
 
-/* 133 */
+/* Scenario 133: they arrive. */
 static void test_descriptor_passing(void **state)
 {
     int fd[2], pass[2];
@@ -868,7 +879,7 @@ static void test_descriptor_passing(void **state)
     close_pair(pass);
 }
 
-/* ---- poll: 148, 150 ---- */
+/* ---- poll ---- */
 
 static int write_later(void *arg)
 {
@@ -876,6 +887,7 @@ static int write_later(void *arg)
     return green_write(*(int *)arg, "x", 1) == 1 ? 0 : -1;
 }
 
+/* Scenario 148: five hundred, times out, one that is not open. */
 static void test_poll(void **state)
 {
     enum { N = 500 };
@@ -928,7 +940,7 @@ static void test_poll_writable(void **state)
     close_pair(fd);
 }
 
-/* ---- fairness: 137, 54 ---- */
+/* ---- fairness ---- */
 
 struct hog {
     int fd;
@@ -945,6 +957,7 @@ static int hog(void *arg)
     return 0;
 }
 
+/* Scenarios 54, 137: sleepers are on time beside an always ready socket. */
 static void test_ready_socket_does_not_starve(void **state)
 {
     int fd[2];
@@ -966,7 +979,7 @@ static void test_ready_socket_does_not_starve(void **state)
     close_pair(fd);
 }
 
-/* 137: the loop is polled after each slice, however long its calls take */
+/* Scenarios 54, 137: the loop is polled after each slice, however long its calls take. */
 static void test_slices_end_with_a_poll(void **state)
 {
     enum { SLICES = 16 };
@@ -1032,7 +1045,7 @@ static void test_bad_descriptors(void **state)
     green_close(fd);
 }
 
-/* 131: accepting when no descriptor is left fails cleanly and works again afterwards */
+/* Scenario 131: accepting when no descriptor is left fails cleanly and works again afterwards. */
 static void test_accept_storm(void **state)
 {
     enum { N = 200 };

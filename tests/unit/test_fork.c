@@ -123,7 +123,8 @@ static int everything(void)
     return 0;
 }
 
-static void parent_is_unaffected(void **state) /* 157 */
+/* Scenarios 120, 157: the child uses everything, and the parent does not notice. */
+static void parent_is_unaffected(void **state)
 {
     (void)state;
     green_hub_stats before = stats_now();
@@ -160,7 +161,8 @@ static int grandchild(void)
     return everything();
 }
 
-static void children_fork(void **state) /* 157 */
+/* Scenario 157: at once, and again. */
+static void children_fork(void **state)
 {
     (void)state;
     pair[0] = dup(0);
@@ -197,7 +199,8 @@ static int fork_result(struct forker f, green_hub *hub)
     return WEXITSTATUS(status);
 }
 
-static void child_ends_with_its_thread(void **state) /* 157 */
+/* Scenario 157: if it was not the main one that forked. */
+static void child_ends_with_its_thread(void **state)
 {
     (void)state;
     assert_int_equal(fork_result((struct forker){.sleeps = true}, NULL), 0);
@@ -206,7 +209,8 @@ static void child_ends_with_its_thread(void **state) /* 157 */
     assert_int_equal(fork_result((struct forker){.sleeps = false, .result = -1}, NULL), 1);
 }
 
-static void another_hub_forks(void **state) /* 157 */
+/* Scenario 157: on an OS thread of ours. */
+static void another_hub_forks(void **state)
 {
     (void)state;
     assert_true(green_hubs(2) >= 2);
@@ -226,7 +230,8 @@ static void *os_thread_forks(void *arg)
     return NULL; /* in the child, too: its hub ends with it, and the process with that */
 }
 
-static void an_os_thread_forks(void **state) /* 157 */
+/* Scenario 157: on an OS thread of the program's. */
+static void an_os_thread_forks(void **state)
 {
     (void)state;
     pthread_t thread;
@@ -254,7 +259,8 @@ static int call_the_vanished(void)
     return 0;
 }
 
-static void calls_on_what_is_gone(void **state) /* 157 */
+/* Scenario 157: they fail. */
+static void calls_on_what_is_gone(void **state)
 {
     (void)state;
     vanished = green_spawn(sleep_long, NULL);
@@ -273,7 +279,8 @@ static int sleep_too_long(void)
     return 0;
 }
 
-static void deadline_goes_along(void **state) /* 157 */
+/* Scenario 157: in the child as in the parent. */
+static void deadline_goes_along(void **state)
 {
     (void)state;
     pid_t pid = -1;
@@ -302,7 +309,8 @@ static int signalled(void)
     return 0;
 }
 
-static void signals_go_along(void **state) /* 157 */
+/* Scenario 157: each has its own signals. */
+static void signals_go_along(void **state)
 {
     (void)state;
     subscription = green_signal_open(GREEN_SIGNALS(SIGUSR1));
@@ -323,7 +331,8 @@ static int look_up(void)
     return 0;
 }
 
-static void look_ups(void **state) /* 147 */
+/* Scenario 147: after one in the parent. */
+static void look_ups(void **state)
 {
     (void)state;
     assert_int_equal(look_up(), 0);

@@ -40,6 +40,7 @@ static int count_cancelled(void *count)
     return -1;
 }
 
+/* Scenarios 37, 43: the siblings are cancelled, and fail, too: the first is the error. */
 static void test_first_failure_cancels(void **state)
 {
     int cancelled = 0;
@@ -76,7 +77,8 @@ static int fails_by_deadline(void *arg)
     return green_sleep(3600 * GREEN_SEC) < 0 && errno == ETIMEDOUT ? -1 : 0;
 }
 
-/* The children inherit the deadline; the join ends by it, too, and leaves no child behind. */
+/* Scenario 37: the children inherit the deadline; the join ends by it, too, and leaves no child
+ * behind. */
 static void test_deadline(void **state)
 {
     (void)state;
@@ -114,7 +116,7 @@ static int parent(void *arg)
     return green_group_join(&g) < 0 ? errno : 0;
 }
 
-/* A cancelled joiner cancels its children and still waits for them. */
+/* Scenario 37: a cancelled joiner cancels its children and still waits for them. */
 static void test_cancelled_parent(void **state)
 {
     struct nest n = {0, 0};

@@ -56,7 +56,7 @@ static int sleep_errno(void *arg)
     return green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
 }
 
-/* 5, 22 between hubs: a join given up leaves the target joinable */
+/* Scenario 22: a join of a thread elsewhere that is given up leaves it joinable. */
 static void test_join_and_cancel_elsewhere(void **state)
 {
     int result = 0;
@@ -103,7 +103,7 @@ static void *short_life(void *arg)
     return NULL;
 }
 
-/* 63 in small: hubs come and go with their OS threads, and leave nothing */
+/* Scenario 63: in small: hubs come and go with their OS threads, and leave nothing. */
 static void test_hubs_end_with_their_threads(void **state)
 {
     int fds = 0, tasks = 0;
@@ -138,7 +138,7 @@ static void *leave_joiners(void *arg)
     return NULL;
 }
 
-/* 64: threads that join each other do not keep a hub from ending */
+/* Scenario 64: threads that join each other do not keep a hub from ending. */
 static void test_joiners_end_with_their_hub(void **state)
 {
     pthread_t thread;
@@ -190,7 +190,7 @@ static void *cancel_and_leave(void *arg)
     return NULL;
 }
 
-/* 63: a hub ends right after an answer from another */
+/* Scenario 63: a hub ends right after an answer from another. */
 static void test_short_calls_elsewhere(void **state)
 {
     (void)state;
@@ -244,7 +244,7 @@ static void on_far_timer(evutil_socket_t fd, short what, void *arg)
     *(bool *)arg = true;
 }
 
-/* 60: nor may a callback wait for another hub */
+/* Scenario 60: nor may a callback wait for another hub. */
 static void test_callback_calls_no_other_hub(void **state)
 {
     struct timeval soon = {0, 1000};
@@ -269,7 +269,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     green_detach(green_spawn(where, arg)); /* spawning is allowed */
 }
 
-/* 60, and the loop shared with the program's own events */
+/* Scenario 60: and the loop shared with the program's own events. */
 static void test_event_base(void **state)
 {
     green_hub *ran_on = NULL;
@@ -308,7 +308,7 @@ static void bounce(struct message *message)
     hub_post(to, message);
 }
 
-/* 66: messages between hubs arrive, none is lost */
+/* Scenario 66: messages between hubs arrive, none is lost. */
 static void test_messages(void **state)
 {
     enum { N = 8, ROUNDS = 1000 };
@@ -343,7 +343,7 @@ static void *run_on_given_base(void *arg)
     return base;
 }
 
-/* The program's own loop under the hub, and still the program's afterwards. */
+/* Scenario 68: the program's own loop under the hub, and still the program's afterwards. */
 static void test_attach(void **state)
 {
     bool ok = false;
@@ -379,7 +379,7 @@ static int nap(void *arg)
     return green_sleep(GREEN_MS);
 }
 
-/* 45 */
+/* Scenario 45: threads that end, one that is not joined, a deadline. */
 static void test_wait_idle(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* test_link.c - being told of a thread's end (green/link.h), green_throw, spawning later, killing
- * many (green/thread.h). Scenario numbers: shared SCENARIOS. */
+ * many (green/thread.h). */
 #include "unit.h"
 #include <green/event.h>
 #include <green/link.h>
@@ -28,7 +28,7 @@ static green_hub *other_hub(void)
     return other != green_hub_self() ? other : green_hub_next();
 }
 
-/* 26: FIFO with 2, 3, 4, 1000 */
+/* Scenario 26: two, three, four, a thousand. */
 static void test_order(void **state)
 {
     static const int counts[] = {2, 3, 4, 1000};
@@ -47,7 +47,7 @@ static void test_order(void **state)
     }
 }
 
-/* 27, 17: after the end; for a thread that never ran */
+/* Scenarios 17, 27: after the end; for a thread that never ran. */
 static void test_late_and_unstarted(void **state)
 {
     (void)state;
@@ -79,7 +79,7 @@ static void link_again(green_link *link)
         green_link_to(link, link->arg, link_again, link->arg);
 }
 
-/* 29: unlinking before, during the notification, each other; adding meanwhile */
+/* Scenario 29: cut before, during the notification, each other; adding meanwhile. */
 static void test_cut(void **state)
 {
     (void)state;
@@ -120,7 +120,7 @@ static void block(green_link *link)
     green_result_set(link->arg, link);
 }
 
-/* 28, 31: it must not block, and does no harm trying; it may set a result */
+/* Scenarios 28, 31: it must not block, and does no harm trying; it may set a result. */
 static void test_in_a_link(void **state)
 {
     green_result r = GREEN_RESULT_INIT;
@@ -158,7 +158,7 @@ static int sleep_ms(void *ms)
     return green_sleep((intptr_t)ms * GREEN_MS);
 }
 
-/* 40, 6: all, one, two, none of them; in the order of their ends; on several hubs */
+/* Scenarios 6, 40: all, one, two, none of them; in the order of their ends; on several hubs. */
 static void test_wait(void **state)
 {
     green_thread *t[5];
@@ -195,7 +195,7 @@ static void test_wait(void **state)
     assert_int_equal(stats_now().threads, before.threads);
 }
 
-/* 41, 42: one after the other, yielding in between; those left over are not disturbed */
+/* Scenarios 41, 42: one after the other, sleeping in between; those left over are not disturbed. */
 static void test_wait_in_turn(void **state)
 {
     enum { N = 5 };
@@ -226,7 +226,7 @@ static int ignore_for_a_while(void *arg)
     return 0;
 }
 
-/* 46: unstarted, running, done, one that refuses to die, on several hubs; the deadline */
+/* Scenario 46: unstarted, running, done, one that refuses to die, on several hubs; the deadline. */
 static void test_kill_all(void **state)
 {
     green_spawn_options later = {.delay = 3600 * GREEN_SEC};
@@ -258,7 +258,7 @@ static int note_time(void *at)
     return 0;
 }
 
-/* Spawned later, on this hub and another; 18: cancelled before. */
+/* Scenario 18: spawned later, on this hub and another, and cancelled before. */
 static void test_later(void **state)
 {
     green_spawn_options options = {.delay = 20 * GREEN_MS};
@@ -301,7 +301,8 @@ static int note_errors_shielded(void *errors)
     return 0;
 }
 
-/* 20, 24, 25: at a wait, at what is runnable, before its start, in a shield; each once */
+/* Scenarios 20, 24, 25: at a wait, at what is runnable, before its start, in a shield; each
+ * once. */
 static void test_throw(void **state)
 {
     int e[3];
@@ -343,7 +344,7 @@ static int acquire(void *arg)
     return green_semaphore_acquire(&none) < 0 ? errno : 0;
 }
 
-/* 81, 5: who is thrown out of a line has taken nothing; also from another hub */
+/* Scenarios 5, 20, 81: who is thrown out of a line on another hub has taken nothing. */
 static void test_throw_far(void **state)
 {
     int result = 0;

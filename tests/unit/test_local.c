@@ -1,5 +1,4 @@
-/* test_local.c - what belongs to a thread: locals (green/local.h) and clean-up (green/defer.h).
- * Scenario numbers: shared SCENARIOS. */
+/* test_local.c - what belongs to a thread: locals (green/local.h) and clean-up (green/defer.h). */
 #include "unit.h"
 #include <green/defer.h>
 #include <green/local.h>
@@ -29,7 +28,7 @@ static int keep_apart(void *value)
     return 0;
 }
 
-/* 105: isolation, no value at first, destroyed at the thread's end */
+/* Scenario 105: isolation, no value at first, destroyed at the thread's end. */
 static void test_isolation(void **state)
 {
     enum { N = 10 };
@@ -56,7 +55,7 @@ static int outlive_key(void *arg)
     return green_get_local(key) == NULL ? 0 : -1;
 }
 
-/* 105: the key goes first; the next in its place does not see the old values */
+/* Scenario 105: the key goes first; the next in its place does not see the old values. */
 static void test_deleted_key(void **state)
 {
     green_key old;
@@ -79,7 +78,7 @@ static void test_deleted_key(void **state)
     assert_int_equal(green_key_delete(key), 0);
 }
 
-/* 105: many in one thread; and no more than there are */
+/* Scenario 105: many in one thread; and no more than there are. */
 static void test_many_keys(void **state)
 {
     static green_key keys[2000];
@@ -159,7 +158,7 @@ static void *copy_int(void *value)
     return copy;
 }
 
-/* 36: inherited by loose threads and those of groups, also on another hub; roots are separate */
+/* Scenario 36: by loose threads and those of groups, also on another hub; roots are separate. */
 static void test_inherited(void **state)
 {
     green_key_options options = {.destroy = free, .inherit = true};
@@ -207,7 +206,7 @@ static int defer_three(void *arg)
     return arg != NULL ? sleep_long(NULL) : 5;
 }
 
-/* 19: clean-up runs in reverse order, after the function, also when it was cancelled */
+/* Scenario 19: clean-up runs in reverse order, after the function, also when it was cancelled. */
 static void test_defer(void **state)
 {
     int result = 0;

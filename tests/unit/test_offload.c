@@ -79,6 +79,7 @@ static int in_the_pool_owned(void *arg)
     return rc < 0 && errno == ECANCELED ? 7 : rc;
 }
 
+/* Scenarios 114, 119: an OS thread each, and the hub goes on. */
 static void side_by_side(void **state)
 {
     (void)state;
@@ -91,7 +92,7 @@ static void side_by_side(void **state)
     assert_int_equal(atomic_load(&inside), 0);
 }
 
-/* More than the lane has OS threads: the rest waits in line. */
+/* Scenario 114: more than the lane has OS threads: the rest waits in line. */
 static void in_line(void **state)
 {
     (void)state;
@@ -105,6 +106,7 @@ static void in_line(void **state)
     assert_int_equal(green_group_join(&g), 0);
 }
 
+/* Scenario 117: released once it is over. */
 static void deadline_leaves_it_behind(void **state)
 {
     (void)state;
@@ -117,6 +119,7 @@ static void deadline_leaves_it_behind(void **state)
     wait_for(atomic_load(&released) == before + 1);
 }
 
+/* Scenario 117: the same. */
 static void cancellation_leaves_it_behind(void **state)
 {
     (void)state;
@@ -165,7 +168,7 @@ static void too_late_from_the_start(void **state)
     assert_int_equal(atomic_load(&inside), 0);
 }
 
-/* Left behind while still in line: it does not run, and its argument is released. */
+/* Scenario 117: left behind while still in line: it does not run, and its argument is released. */
 static void abandoned_in_line(void **state)
 {
     (void)state;
@@ -183,6 +186,7 @@ static void abandoned_in_line(void **state)
     assert_int_equal(atomic_load(&inside), 0);
 }
 
+/* Scenario 115: all of them. */
 static void idle_threads_end(void **state)
 {
     (void)state;

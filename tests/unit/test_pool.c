@@ -1,4 +1,4 @@
-/* test_pool.c - pools and streams (green/pool.h): scenarios 106 - 113. */
+/* test_pool.c - pools and streams (green/pool.h). */
 #include "unit.h"
 
 #include <green/pool.h>
@@ -15,7 +15,7 @@ static int work(void *arg)
     return 0;
 }
 
-/* 106 */
+/* Scenario 106: one, two, three, ten, none. */
 static void test_limits(void **state)
 {
     static const int limits[] = {1, 2, 3, 10, 0};
@@ -33,7 +33,7 @@ static void test_limits(void **state)
     assert_nothing_left(before);
 }
 
-/* 107, resize */
+/* Scenario 107: tried, given up, more room. */
 static void test_full(void **state)
 {
     green_pool p = GREEN_POOL_INIT(1);
@@ -57,7 +57,7 @@ static int spawn_nested(void *pool)
     return green_pool_spawn(pool, work, NULL) < 0 ? -1 : 0;
 }
 
-/* 113: all threads of the pool wait for room in it */
+/* Scenario 113: all threads of the pool wait for room in it. */
 static void test_nested(void **state)
 {
     green_pool p = GREEN_POOL_INIT(2);
@@ -94,7 +94,7 @@ static int map_inside(void *arg)
     return green_pool_map(n->pool, square, n->numbers, 3, sizeof n->numbers[0]);
 }
 
-/* 108, 110, 111 */
+/* Scenarios 108, 110, 111: in place; a failure; from inside of the pool. */
 static void test_map(void **state)
 {
     int numbers[30];
@@ -141,7 +141,7 @@ static int draw(void *arg, void *item)
     return 1;
 }
 
-/* 108, 109, 110: order, back-pressure, failures at their place */
+/* Scenarios 108, 109, 110: order, back-pressure, failures at their place. */
 static void test_ordered_stream(void **state)
 {
     struct source source = {0, 30, -1};
@@ -169,6 +169,7 @@ static void test_ordered_stream(void **state)
     assert_nothing_left(before);
 }
 
+/* Scenarios 108, 110: as they are done; the source fails, too. */
 static void test_unordered_stream(void **state)
 {
     struct source source = {0, 100, 60};

@@ -48,9 +48,8 @@ static void says(const green_process_options *options, char *const argv[], const
 
 static const green_process_options pipes = {.in = GREEN_PIPE, .out = GREEN_PIPE, .err = GREEN_PIPE};
 
-/* ---- 151 ---- */
-
-static void spawn_and_wait(void **state) /* 151 */
+/* Scenario 151: the status, as often as one likes. */
+static void spawn_and_wait(void **state)
 {
     (void)state;
     int fds = fds_open();
@@ -69,7 +68,8 @@ static void spawn_and_wait(void **state) /* 151 */
     assert_no_children();
 }
 
-static void poll_and_signal(void **state) /* 151 */
+/* Scenario 151: not over, ended by a signal. */
+static void poll_and_signal(void **state)
 {
     (void)state;
     int status = 0;
@@ -97,7 +97,8 @@ static void ended_before_the_wait(void **state)
     green_process_destroy(p);
 }
 
-static void early_end_of_a_wait(void **state) /* 151 */
+/* Scenario 151: the child is left alone. */
+static void early_end_of_a_wait(void **state)
 {
     (void)state;
     green_process *p = spawn(NULL, ARGV("sleep", "3600"));
@@ -128,7 +129,8 @@ static void cancelled_wait(void **state)
     green_process_destroy(p);
 }
 
-static void big_input_and_output(void **state) /* 151 */
+/* Scenario 151: side by side, more than pipes hold. */
+static void big_input_and_output(void **state)
 {
     (void)state;
     enum { SIZE = 3 << 20 };
@@ -201,9 +203,10 @@ static void talk_by_hand(void **state)
     green_process_destroy(p);
 }
 
-/* ---- 151: what cannot be run ---- */
+/* ---- what cannot be run ---- */
 
-static void exec_errors(void **state) /* 151 */
+/* Scenario 151: what cannot be run. */
+static void exec_errors(void **state)
 {
     (void)state;
     char text[] = "/tmp/green-process-XXXXXX";
@@ -228,7 +231,8 @@ static void exec_errors(void **state) /* 151 */
     assert_no_children();
 }
 
-static void no_descriptors_left(void **state) /* 151 */
+/* Scenario 151: out of descriptors, and none lost. */
+static void no_descriptors_left(void **state)
 {
     (void)state;
     struct rlimit limit, few;
@@ -309,7 +313,8 @@ static void crossed_streams(void **state) /* out to our 2, err to our 1 */
         green_close(all[i]);
 }
 
-static void other_descriptors_are_closed(void **state) /* 151 */
+/* Scenario 151: unless they are to be kept. */
+static void other_descriptors_are_closed(void **state)
 {
     (void)state;
     char script[64];
@@ -322,7 +327,8 @@ static void other_descriptors_are_closed(void **state) /* 151 */
     close(fd);
 }
 
-static void signals_of_a_child(void **state) /* 154 */
+/* Scenario 154: none is blocked; those ignored have their default again, if asked for. */
+static void signals_of_a_child(void **state)
 {
     (void)state;
     sigset_t all, old;
@@ -357,7 +363,8 @@ static void process_group(void **state)
 
 /* ---- many ---- */
 
-static void a_hundred_end_at_once(void **state) /* 152 */
+/* Scenario 152: each with its own status. */
+static void a_hundred_end_at_once(void **state)
 {
     (void)state;
     enum { N = 100 };
@@ -385,7 +392,8 @@ static void a_hundred_end_at_once(void **state) /* 152 */
     assert_no_children();
 }
 
-static void several_waiters_on_several_hubs(void **state) /* 155 */
+/* Scenario 155: each has the status. */
+static void several_waiters_on_several_hubs(void **state)
 {
     (void)state;
     enum { N = 12 };
@@ -427,7 +435,8 @@ static int spawn_many(void *arg)
     return 0;
 }
 
-static void hubs_spawn_side_by_side(void **state) /* 155 */
+/* Scenario 155: and no descriptor goes to a stranger. */
+static void hubs_spawn_side_by_side(void **state)
 {
     (void)state;
     green_thread *t[6];
@@ -446,7 +455,8 @@ static void hubs_spawn_side_by_side(void **state) /* 155 */
 
 /* ---- others who wait for children ---- */
 
-static void somebody_else_reaps(void **state) /* 153 */
+/* Scenario 153: the program itself. */
+static void somebody_else_reaps(void **state)
 {
     (void)state;
     int status;
@@ -457,7 +467,8 @@ static void somebody_else_reaps(void **state) /* 153 */
     green_process_destroy(p);
 }
 
-static void ignored_sigchld(void **state) /* 153 */
+/* Scenario 153: the kernel. */
+static void ignored_sigchld(void **state)
 {
     (void)state;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, was;
@@ -478,7 +489,8 @@ static void on_child(int sig)
     children_ended++;
 }
 
-static void program_handles_sigchld(void **state) /* 154 */
+/* Scenario 154: its handler stays. */
+static void program_handles_sigchld(void **state)
 {
     (void)state;
     struct sigaction handle = {.sa_handler = on_child}, was;

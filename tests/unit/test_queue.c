@@ -1,5 +1,4 @@
-/* test_queue.c - queues, on one hub and between two (scenarios 91 - 100, 104). Scenario 103 has no
- * counterpart: an order in C cannot fail. Linked with memory_get wrapped. */
+/* test_queue.c - queues, on one hub and between two. Linked with memory_get wrapped. */
 #include "unit.h"
 
 #include "faults.h"
@@ -79,8 +78,7 @@ static int await_done(void *queue)
     return green_queue_join(queue) < 0 ? -errno : 0;
 }
 
-/* ---- 91 ---- */
-
+/* Scenario 91: each order, over the wrap of the ring. */
 static void test_orders(void **state)
 {
     long put[] = {35, 10, 50, 31, 11, 52, 30}, out[][7] = {{35, 10, 50, 31, 11, 52, 30},
@@ -133,8 +131,7 @@ static void test_grows(void **state)
     }
 }
 
-/* ---- 92, 104 ---- */
-
+/* Scenarios 92, 104: put in order, one gives up, more room. */
 static void test_bound_and_resize(void **state)
 {
     green_queue *q = queue_of(GREEN_QUEUE_FIFO, 1);
@@ -171,8 +168,7 @@ static void test_bound_and_resize(void **state)
     green_queue_free(q);
 }
 
-/* ---- 93, 94, 95, 96 ---- */
-
+/* Scenarios 93-96: two leave the line, the putter is gone. */
 static void test_getters_in_order(void **state)
 {
     green_queue *q = green_queue_make(NULL);
@@ -185,10 +181,10 @@ static void test_getters_in_order(void **state)
     green_cancel(t[0]);
     green_cancel(t[2]);
     green_thread *dead = green_spawn(put_one, &(struct job){q, 1});
-    assert_int_equal(result_of(dead), 0); /* 96: its item is with t[1] */
+    assert_int_equal(result_of(dead), 0); /* its item is with t[1] */
     green_queue_put(q, item(2));
     green_queue_put(q, item(3));
-    green_queue_put(q, item(4)); /* 95: stays */
+    green_queue_put(q, item(4)); /* stays */
     green_cancel(t[4]);          /* too late */
     for (int n = 0, v = 1; n < 5; n++)
         assert_int_equal(result_of(t[n]), n == 0 || n == 2 ? -ECANCELED : v++);
@@ -196,13 +192,12 @@ static void test_getters_in_order(void **state)
     assert_int_equal(value(i), 4);
     green_within(GREEN_MS)
         assert_fails(green_queue_get(q, &i), ETIMEDOUT);
-    green_queue_put(q, item(5)); /* 94 */
+    green_queue_put(q, item(5));
     assert_int_equal(green_queue_count(q), 1);
     green_queue_free(q);
 }
 
-/* ---- 97 ---- */
-
+/* Scenario 97: those before a getter see what it gets. */
 static void test_peek(void **state)
 {
     green_queue *q = green_queue_make(NULL);
@@ -229,8 +224,7 @@ static void test_peek(void **state)
     green_queue_free(q);
 }
 
-/* ---- 99 ---- */
-
+/* Scenario 99: counted, too often, too early. */
 static void test_join(void **state)
 {
     green_queue *q = green_queue_make(NULL);
@@ -257,8 +251,6 @@ static void test_join(void **state)
     green_queue_free(q);
 }
 
-/* ---- 100 ---- */
-
 static long dropped;
 
 static void drop(void *i)
@@ -266,6 +258,7 @@ static void drop(void *i)
     dropped += value(i);
 }
 
+/* Scenario 100: drained and at once; both sides. */
 static void test_shutdown(void **state)
 {
     void *i;
@@ -306,7 +299,7 @@ static void test_shutdown(void **state)
     green_queue_free(NULL);
 }
 
-/* ---- 98: a callback of the loop puts, and cannot wait ---- */
+/* ---- a callback of the loop puts, and cannot wait ---- */
 
 static int in_callback;
 
@@ -319,6 +312,7 @@ static void put_in_callback(evutil_socket_t fd, short what, void *queue)
                   errno == EDEADLK;
 }
 
+/* Scenario 98: a callback puts, and cannot wait. */
 static void test_callback_of_the_loop(void **state)
 {
     green_queue *q = green_queue_make(NULL);

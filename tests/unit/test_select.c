@@ -1,4 +1,4 @@
-/* test_select.c - green_select, on one hub and between two. Scenarios 40 - 42 where they fit. */
+/* test_select.c - green_select, on one hub and between two. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -111,7 +111,7 @@ static int select_two(void *arg)
     return which < 0 ? -errno : which * 10 + v;
 }
 
-/* Somebody sends on both before the selecting thread runs: one value stays. 42, 94. */
+/* Scenario 42: somebody sends on both before the selecting thread runs: one value stays. */
 static void test_takes_only_one(void **state)
 {
     green_chan c[2] = {channel(), channel()};
@@ -164,7 +164,7 @@ static void test_both_ends_select(void **state)
     }
 }
 
-/* ---- time, deadlines, cancellation: 40 ---- */
+/* ---- time, deadlines, cancellation ---- */
 
 static void test_time(void **state)
 {
@@ -276,7 +276,7 @@ static void test_edge_keeps_the_place(void **state)
     green_close(fd[1]);
 }
 
-/* ---- ends of threads: 40, 41 ---- */
+/* ---- ends of threads ---- */
 
 static int end_after(void *rounds)
 {
@@ -285,6 +285,7 @@ static int end_after(void *rounds)
     return 0;
 }
 
+/* Scenarios 40, 41: ends of threads, one of them over already. */
 static void test_ends_in_order(void **state)
 {
     green_thread *t[3] = {green_spawn(end_after, (void *)6), green_spawn(end_after, (void *)1),

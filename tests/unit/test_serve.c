@@ -1,4 +1,4 @@
-/* Servers: a thread a connection, isolation, limits, ends, several hubs. Scenario 131. */
+/* Servers: a thread a connection, isolation, limits, ends, several hubs. */
 #include "net_unit.h"
 #include <green/serve.h>
 #include <stdatomic.h>
@@ -206,7 +206,7 @@ static void failures(void **state)
     end(&s);
 }
 
-/* 131: no descriptors left: those that are there are served, the rest when some are free again. */
+/* Scenario 131: those that are there are served, the rest when some are free again. */
 static void without_descriptors(void **state)
 {
     (void)state;

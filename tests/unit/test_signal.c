@@ -41,6 +41,7 @@ static int send_usr1(void *arg)
     return kill(getpid(), SIGUSR1);
 }
 
+/* Scenario 62: the program sleeps until one comes; before the wait; too late. */
 static void waited_for(void **state)
 {
     (void)state;
@@ -65,6 +66,7 @@ static void waited_for(void **state)
     assert_ptr_equal(disposition(SIGUSR1), SIG_DFL);
 }
 
+/* Scenario 5: the signal is there for the next. */
 static void cancelled(void **state)
 {
     (void)state;
@@ -97,7 +99,8 @@ static void each_subscription_gets_it(void **state)
     assert_ptr_equal(disposition(SIGUSR1), SIG_DFL);
 }
 
-static void readable_while_pending(void **state) /* 154: the wakeup fd */
+/* Scenario 154: the descriptor. */
+static void readable_while_pending(void **state)
 {
     (void)state;
     green_signal *s = subscribed(GREEN_SIGNALS(SIGUSR1, SIGUSR2));
@@ -254,7 +257,8 @@ static int on_signal(int number, void *arg)
     return green_sleep(GREEN_MS);
 }
 
-static void handler_runs_on_a_green_thread(void **state) /* 156 */
+/* Scenario 156: it may block. */
+static void handler_runs_on_a_green_thread(void **state)
 {
     (void)state;
     green_hub_stats before = stats_now();
@@ -272,7 +276,8 @@ static void handler_runs_on_a_green_thread(void **state) /* 156 */
     assert_nothing_left(before);
 }
 
-static void handler_is_cancelled(void **state) /* 156 */
+/* Scenario 156: before it ever ran, and while it blocks. */
+static void handler_is_cancelled(void **state)
 {
     (void)state;
     green_hub_stats before = stats_now();
@@ -287,7 +292,8 @@ static void handler_is_cancelled(void **state) /* 156 */
     assert_ptr_equal(disposition(SIGUSR1), SIG_DFL);
 }
 
-static void handler_fails(void **state) /* 156 */
+/* Scenario 156: with its subscription. */
+static void handler_fails(void **state)
 {
     (void)state;
     struct record r = {.fails = EPROTO};
@@ -350,7 +356,8 @@ static int interrupted(const char *what, char *rest, size_t size)
     return status;
 }
 
-static void interrupt_ends_a_sleep(void **state) /* 156 */
+/* Scenarios 59, 156: as the default has it, and by a handler. */
+static void interrupt_ends_a_sleep(void **state)
 {
     (void)state;
     char rest[32];

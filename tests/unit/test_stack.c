@@ -77,7 +77,7 @@ static void test_deep_use_is_given_back(void **state)
     stack_pool_destroy(&pool);
 }
 
-/* 33: an overflow hits the guard page */
+/* Scenario 33: an overflow hits the guard page. */
 static void test_guard(void **state)
 {
     struct stack_pool pool;

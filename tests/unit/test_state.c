@@ -1,4 +1,4 @@
-/* test_state.c - what threads are doing (green/state.h). Scenario numbers: shared SCENARIOS. */
+/* test_state.c - what threads are doing (green/state.h). */
 #include "unit.h"
 #include <green/event.h>
 #include <green/fd.h>
@@ -27,7 +27,7 @@ static int own_state(void *arg)
     return green_thread_state(green_self());
 }
 
-/* 12, 32: the state table */
+/* Scenarios 12, 32: the state table. */
 static void test_states(void **state)
 {
     int result = -1;
@@ -112,7 +112,7 @@ static int spawn_and_wait(void *ident)
     return green_kill(t, NULL);
 }
 
-/* 34: small, unique, re-used; and the spawn tree, 36 */
+/* Scenarios 34, 36: small, unique, re-used; and who spawned whom. */
 static void test_idents(void **state)
 {
     enum { N = 200 };

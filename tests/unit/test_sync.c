@@ -28,7 +28,7 @@ static void reset(void)
     memset(trace, 0, sizeof trace);
 }
 
-/* ---- mutex: 78, 79, 80, 81, 86, 87 ---- */
+/* ---- mutex ---- */
 
 struct locker {
     green_mutex *mutex;
@@ -47,6 +47,7 @@ static int lock_note_unlock(void *arg)
     return green_mutex_unlock(l->mutex);
 }
 
+/* Scenarios 80, 81: in line; who is cancelled there takes no turn with it. */
 static void test_mutex_is_fifo(void **state)
 {
     green_mutex m = GREEN_MUTEX_INIT;
@@ -79,6 +80,7 @@ static int unlock_foreign(void *mutex)
     return green_mutex_unlock(mutex) < 0 ? errno : 0;
 }
 
+/* Scenario 86: strangers, and one who has it already. */
 static void test_mutex_owner_rules(void **state)
 {
     green_mutex m = GREEN_MUTEX_INIT, r = GREEN_MUTEX_RECURSIVE_INIT;
@@ -104,6 +106,7 @@ static int hold_briefly(void *mutex)
     return green_mutex_unlock(mutex);
 }
 
+/* Scenarios 6, 78, 87: given up; had by a spin; free, it needs no waiting. */
 static void test_mutex_deadline_and_spin(void **state)
 {
     green_mutex m = GREEN_MUTEX_INIT;
@@ -116,19 +119,20 @@ static void test_mutex_deadline_and_spin(void **state)
         assert_int_equal(errno, EBUSY);
     assert_int_equal(green_mutex_unlock(&m), 0);
     assert_int_equal(green_join(t, NULL), 0);
-    green_within(0) { /* 6: free: needs no waiting */
+    green_within(0) { /* free: needs no waiting */
         assert_int_equal(green_mutex_lock(&m), 0);
         assert_int_equal(green_mutex_unlock(&m), 0);
     }
 }
 
-/* ---- semaphore: 78, 79, 81 ---- */
+/* ---- semaphore ---- */
 
 static int acquire(void *semaphore)
 {
     return green_semaphore_acquire(semaphore) < 0 ? -errno : 0;
 }
 
+/* Scenarios 78, 79, 81: tries, deadlines, one who leaves the line, one release too many. */
 static void test_semaphore(void **state)
 {
     green_semaphore s = GREEN_SEMAPHORE_INIT(2), b = GREEN_SEMAPHORE_BOUNDED_INIT(1);
@@ -153,7 +157,7 @@ static void test_semaphore(void **state)
     assert_int_equal(green_semaphore_release(&b), 0);
 }
 
-/* ---- event: 70 - 74 ---- */
+/* ---- event ---- */
 
 struct waiter_on_event {
     green_event *event;
@@ -169,6 +173,7 @@ static int await_event(void *arg)
     return 0;
 }
 
+/* Scenarios 70, 71, 72: in order; cleared at once; who comes later waits. */
 static void test_event(void **state)
 {
     green_event e = GREEN_EVENT_INIT;
@@ -183,17 +188,17 @@ static void test_event(void **state)
     green_yield();
     green_event_set(&e);
     assert_true(green_event_is_set(&e));
-    green_event_clear(&e); /* 71: all who waited go on all the same */
+    green_event_clear(&e); /* all who waited go on all the same */
     assert_int_equal(green_group_join(&g), 0);
     assert_string_equal(trace, "abcde");
-    green_within(GREEN_MS) /* 72 */
+    green_within(GREEN_MS)
         assert_fails(green_event_wait(&e), ETIMEDOUT);
     green_event_set(&e);
     green_within(0)
         assert_int_equal(green_event_wait(&e), 0);
 }
 
-/* ---- condition: 89 ---- */
+/* ---- condition ---- */
 
 struct box {
     green_mutex mutex;
@@ -219,6 +224,7 @@ static int await_value(void *arg)
     return owner ? -err : -1;
 }
 
+/* Scenario 89: one, all, cancelled, too late; the mutex is had in every case. */
 static void test_condition(void **state)
 {
     struct box b = {GREEN_MUTEX_INIT, GREEN_CONDITION_INIT, 0, 0};
@@ -249,7 +255,7 @@ static void test_condition(void **state)
     green_mutex_unlock(&b.mutex);
 }
 
-/* ---- rwlock: 90 ---- */
+/* ---- rwlock ---- */
 
 struct reader {
     green_rwlock *lock;
@@ -267,6 +273,7 @@ static int use_rwlock(void *arg)
     return green_rwlock_unlock(r->lock);
 }
 
+/* Scenario 90: writers and readers by turns, and a writer that gives up. */
 static void test_rwlock(void **state)
 {
     green_rwlock l = GREEN_RWLOCK_INIT;
@@ -308,13 +315,14 @@ static void test_rwlock(void **state)
     green_rwlock_unlock(&l);
 }
 
-/* ---- barrier: 90 ---- */
+/* ---- barrier ---- */
 
 static int meet(void *barrier)
 {
     return green_barrier_wait(barrier);
 }
 
+/* Scenario 90: rounds, and one that gives up. */
 static void test_barrier(void **state)
 {
     green_barrier b = GREEN_BARRIER_INIT(3);
@@ -333,7 +341,7 @@ static void test_barrier(void **state)
     }
 }
 
-/* ---- wait group, once, result: 75, 76 ---- */
+/* ---- wait group, once, result ---- */
 
 static int work(void *group)
 {
@@ -395,6 +403,7 @@ static int give_later(void *result)
     return green_result_set(result, "given");
 }
 
+/* Scenarios 75, 76: too early, in time, again; a failure. */
 static void test_result(void **state)
 {
     green_result r = GREEN_RESULT_INIT, f = GREEN_RESULT_INIT;

@@ -1,4 +1,4 @@
-/* test_thread.c - spawn, join, cancel (green/thread.h). Scenario numbers: shared SCENARIOS. */
+/* test_thread.c - spawn, join, cancel (green/thread.h). */
 #include "unit.h"
 
 static char trace[256];
@@ -19,7 +19,7 @@ static int note_twice(void *name)
     return 0;
 }
 
-/* 9, 10, 11 */
+/* Scenarios 9, 10, 11: not before the maker waits, in order, by turns. */
 static void test_order(void **state)
 {
     (void)state;
@@ -37,7 +37,7 @@ static int give(void *value)
     return (int)(intptr_t)value;
 }
 
-/* 14, 13 */
+/* Scenario 14: joined before its end and after; or let go. */
 static void test_result(void **state)
 {
     int result = 0;
@@ -64,7 +64,7 @@ static int mark(void *ran)
     return 0;
 }
 
-/* 17, 18 */
+/* Scenario 17: it never runs. */
 static void test_cancel_unstarted(void **state)
 {
     bool ran = false;
@@ -83,7 +83,7 @@ static int sleep_then_errno(void *arg)
     return green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
 }
 
-/* 19, 21, 23 */
+/* Scenarios 19, 21, 23: at its wait; again, before it has noticed and after its end. */
 static void test_cancel_blocked(void **state)
 {
     int result = 0;
@@ -107,7 +107,7 @@ static int yield_till_cancelled(void *turns)
     return errno;
 }
 
-/* 24: the target is runnable, not parked; the request is not lost */
+/* Scenario 24: the target is runnable, not parked; the request is not lost. */
 static void test_cancel_runnable(void **state)
 {
     int turns = 0, result = 0;
@@ -133,7 +133,7 @@ static int refuse_to_die(void *arg)
     return 5;
 }
 
-/* 25, 22: level-triggered: every call fails until the thread returns; a shield lets it block */
+/* Scenarios 22, 25: every call fails until the thread returns; a shield lets it block. */
 static void test_cancel_is_a_level(void **state)
 {
     int failures = 0, result = 0;
@@ -155,7 +155,7 @@ static int cancel_self(void *arg)
     return green_yield() < 0 ? errno : 0;
 }
 
-/* 21: itself; joining oneself; joining twice at once; what is detached */
+/* Scenario 21: itself; joining oneself, or what is detached; impossible wishes. */
 static void test_odd_targets(void **state)
 {
     int result = 0;
@@ -234,7 +234,7 @@ static void test_names(void **state)
     green_kill(t, &result);
 }
 
-/* 38 in small (the million stands in tests/bench): memory and threads stay as they are */
+/* Scenario 38: in small: memory and threads stay as they are. */
 static void test_many_lives(void **state)
 {
     (void)state;
@@ -254,7 +254,7 @@ static int spawn_deeper(void *depth)
     return t == NULL || green_join(t, &result) < 0 ? -1 : result + 1;
 }
 
-/* 39 */
+/* Scenario 39: each spawns the next and waits for it. */
 static void test_deep_chain(void **state)
 {
     int result = 0;

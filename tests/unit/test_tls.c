@@ -1,4 +1,4 @@
-/* TLS connections: scenarios 121-123, 126 and 130 over TLS (138), and 139-142. */
+/* TLS connections. */
 #include "net_unit.h"
 #include "tls_peer.h"
 
@@ -67,12 +67,14 @@ static void echo_with(int protocol)
     }
 }
 
+/* Scenarios 121, 122, 138: over TLS 1.3. */
 static void echo_tls13(void **state)
 {
     (void)state;
     echo_with(TLS1_3_VERSION);
 }
 
+/* Scenarios 121, 122, 138: over TLS 1.2. */
 static void echo_tls12(void **state)
 {
     (void)state;
@@ -141,7 +143,7 @@ static void update_keys(struct peer *p, SSL *ssl)
     SSL_shutdown(ssl);
 }
 
-/* 140: reading makes OpenSSL write. */
+/* Scenario 140: reading makes OpenSSL write. */
 static void key_updates(void **state)
 {
     (void)state;
@@ -171,7 +173,7 @@ static void say_end_and_close(struct peer *p, SSL *ssl)
     SSL_shutdown(ssl);
 }
 
-/* 141: an end without close_notify is an error: the data may be cut. */
+/* Scenario 141: an end without close_notify is an error: the data may be cut. */
 static void ragged_end(void **state)
 {
     (void)state;
@@ -221,6 +223,7 @@ static int end_of(green_thread *t)
     return result;
 }
 
+/* Scenarios 123, 138: of reads and writes. */
 static void deadlines(void **state)
 {
     (void)state;
@@ -237,6 +240,7 @@ static void deadlines(void **state)
     finish(&p, c);
 }
 
+/* Scenarios 5, 138: reading and writing. */
 static void cancellation(void **state)
 {
     (void)state;
@@ -251,7 +255,7 @@ static void cancellation(void **state)
     }
 }
 
-/* 126: whoever is inside, or in line, is woken with EBADF. */
+/* Scenarios 126, 138: whoever is inside, or in line, is woken with EBADF. */
 static void close_while_inside(void **state)
 {
     (void)state;
@@ -284,7 +288,8 @@ static int dial_end(void *arg)
     return c == NULL ? err : 0;
 }
 
-/* 139: a server that does not answer holds up its client only, for as long as it wants to wait. */
+/* Scenario 139: a server that does not answer holds up its client only, for as long as it wants
+ * to wait. */
 static void handshake_without_answer(void **state)
 {
     (void)state;
@@ -323,13 +328,14 @@ static int attempt(const struct identity *identity, const green_dial_options *op
     return err;
 }
 
+/* Scenario 142: names, authorities, protocols. */
 static void verification(void **state)
 {
     (void)state;
     struct peer p;
     green_dial_options trust = {.ca_file = localhost.file};
     assert_int_equal(attempt(&localhost, &trust, false, &p), 0);
-    assert_string_equal(p.server_name, "localhost"); /* 142 */
+    assert_string_equal(p.server_name, "localhost");
     assert_int_equal(attempt(&localhost, &trust, true, &p), 0);
     assert_string_equal(p.server_name, ""); /* an address is not said */
     /* a stranger's certificate */

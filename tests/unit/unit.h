@@ -28,7 +28,7 @@
         assert_int_equal(errno, err); \
     } while (0)
 
-/* What must be as before when a test ends: scenarios 4 and 8. */
+/* What must be as before when a test ends. */
 static inline green_hub_stats stats_now(void)
 {
     green_hub_stats s;
