@@ -35,7 +35,7 @@ struct green_coroutine {
     struct context context; /* where it goes on, while suspended */
     struct resumer *resumer;
     void *input;      /* what the last resume or transfer handed in */
-    const void *home; /* the OS thread that first resumed it, by the address of its `starting` */
+    const void *home; /* the OS thread that first resumed it, by the address of its `os_thread` */
     uint8_t state;    /* enum green_coroutine_state */
     bool fresh;       /* has not run yet */
     bool closing;     /* each yield fails */
@@ -50,8 +50,11 @@ struct green_coroutine {
     struct san_fiber fiber;
 };
 
-/* Hands a coroutine to its entry; its address stands for the OS thread. */
-static _Thread_local struct green_coroutine *starting __attribute__((tls_model("initial-exec")));
+/* What coroutines need of their OS thread, which its address stands for. */
+static _Thread_local struct {
+    struct green_coroutine *starting; /* on its way to its entry */
+    struct exceptions *exceptions_at; /* its C++ exceptions; NULL: no C++ here */
+} os_thread __attribute__((tls_model("initial-exec")));
 
 /* ---- stacks: pools of all OS threads together ---- */
 
@@ -104,7 +107,7 @@ static inline bool scopes_left(const struct resumer *r)
 
 static __attribute__((noinline)) void entry(void)
 {
-    struct green_coroutine *co = starting;
+    struct green_coroutine *co = os_thread.starting;
     san_arrive_from(&co->fiber, &co->resumer->fiber);
     stand_on(&co->fiber);
     co->result = co->fn(co, co->arg);
@@ -126,9 +129,28 @@ static inline void set_off(struct green_coroutine *co, struct resumer *r, void *
     co->state = GREEN_COROUTINE_RUNNING;
     if (UNLIKELY(co->fresh)) {
         co->fresh = false;
-        co->home = &starting;
-        starting = co;
+        co->home = &os_thread;
+        os_thread.starting = co;
+        os_thread.exceptions_at = self_exceptions();
     }
+}
+
+/* Each flow keeps its C++ exceptions in its own frame while another runs; a fresh one finds none.
+ * Around each switch. */
+static inline __attribute__((always_inline)) struct exceptions exceptions_leave(void)
+{
+    struct exceptions kept;
+    if (UNLIKELY(os_thread.exceptions_at != NULL)) {
+        kept = *os_thread.exceptions_at;
+        *os_thread.exceptions_at = (struct exceptions){NULL, 0};
+    }
+    return kept;
+}
+
+static inline __attribute__((always_inline)) void exceptions_arrive(struct exceptions kept)
+{
+    if (UNLIKELY(os_thread.exceptions_at != NULL))
+        *os_thread.exceptions_at = kept;
 }
 
 /* Run it until somebody comes back: 1, 0 or -1 as green_coroutine_resume. */
@@ -138,9 +160,11 @@ static inline int run(struct green_coroutine *co, void *in, void **out)
     scopes_note(&r);
     san_own(&r.fiber, NULL, 0); /* the other side finds out */
     set_off(co, &r, in);
+    struct exceptions kept = exceptions_leave();
     san_leave(&r.fiber, &co->fiber, false);
     context_switch(&r.context, &co->context);
     san_arrive(&r.fiber);
+    exceptions_arrive(kept);
     stand_on(&r.fiber);
     if (out != NULL)
         *out = r.value;
@@ -151,9 +175,11 @@ static inline int run(struct green_coroutine *co, void *in, void **out)
 static inline int suspend(struct green_coroutine *self, struct context *to,
                           const struct san_fiber *fiber)
 {
+    struct exceptions kept = exceptions_leave();
     san_leave(&self->fiber, fiber, false);
     context_switch(&self->context, to);
     san_arrive_from(&self->fiber, &self->resumer->fiber);
+    exceptions_arrive(kept);
     stand_on(&self->fiber);
     int err = self->thrown;
     if (LIKELY(err == 0))
@@ -178,7 +204,7 @@ static int refuse_run(const struct green_coroutine *co)
 static inline bool can_run(const struct green_coroutine *co)
 {
     return LIKELY(co != NULL && co->state == GREEN_COROUTINE_SUSPENDED &&
-                  (co->home == &starting || co->fresh));
+                  (co->home == &os_thread || co->fresh));
 }
 
 static int refuse_yield(const struct green_coroutine *self, bool inside)

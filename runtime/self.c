@@ -10,6 +10,11 @@ static _Thread_local struct green_hub *before_fork; /* this OS thread's, in the 
 /* The C++ runtime's, if the program has it from the start. */
 extern struct exceptions *__cxa_get_globals(void) __attribute__((weak));
 
+struct exceptions *self_exceptions(void)
+{
+    return __cxa_get_globals != NULL ? __cxa_get_globals() : NULL;
+}
+
 static pthread_key_t at_exit; /* its destructor ends the hub with its OS thread */
 static int at_exit_error;
 
@@ -34,8 +39,8 @@ int self_hub_set(struct green_hub *hub)
         err = pthread_setspecific(at_exit, hub);
     if (err == 0 || hub == NULL)
         self_hub_here = hub;
-    if (hub != NULL && __cxa_get_globals != NULL)
-        hub->exceptions_at = __cxa_get_globals();
+    if (hub != NULL)
+        hub->exceptions_at = self_exceptions();
     return -err;
 }
 

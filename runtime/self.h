@@ -39,6 +39,9 @@ static inline bool self_alone(void)
     return true;
 }
 
+/* Where the C++ runtime keeps this OS thread's exceptions; NULL: there is no C++ here. */
+struct exceptions *self_exceptions(void);
+
 /* Lowest address and size of the OS thread's own stack. */
 void self_stack(const void **bottom, size_t *size);
 

@@ -20,7 +20,8 @@
  * that blocks parks that whole thread, deadlines and cancellation of that thread reach into it, and
  * green_self() is that thread. Different green threads may resume a coroutine by turns; it stays on
  * the OS thread that first resumed it. Blocks of green_within and green_shield belong to the
- * thread, so a coroutine must leave those it entered before it yields.
+ * thread, so a coroutine must leave those it entered before it yields. C++ exceptions are kept for
+ * each coroutine, as for green threads.
  *
  * Errors are values here, too. What is thrown into a coroutine makes its pending yield fail; what
  * its function fails with is the error of the call that resumed it. Closing a coroutine makes its
