@@ -19,8 +19,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Runs `run(n)` several times and prints the median cost of one of its `n` steps. */
-static void measure(const char *what, void (*run)(long n), long n)
+/* Runs `run(n)` several times: the median cost of one of its `n` steps. */
+static double median_cost(void (*run)(long n), long n)
 {
     double cost[RUNS];
     for (int i = 0; i < RUNS; i++) {
@@ -29,6 +29,12 @@ static void measure(const char *what, void (*run)(long n), long n)
         cost[i] = (cpu_ns() - start) / (double)n;
     }
     qsort(cost, RUNS, sizeof cost[0], by_value);
-    printf("%-44s %9.1f ns\n", what, cost[RUNS / 2]);
+    return cost[RUNS / 2];
+}
+
+/* The same, printed. */
+static inline void measure(const char *what, void (*run)(long n), long n)
+{
+    printf("%-44s %9.1f ns\n", what, median_cost(run, n));
     fflush(stdout);
 }
