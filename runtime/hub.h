@@ -67,6 +67,9 @@ struct green_hub {
     bool ending;               /* hub_destroy has begun: no more spawns */
     struct wait_queue drained; /* who looks again whenever a thread has ended */
 
+    struct waiter *served;      /* threads of other hubs, to be told so (shared.h) */
+    struct waiter *served_last; /* valid while served != NULL */
+
     _Atomic(struct message *) inbox; /* newest first */
     atomic_bool rung;                /* the bell is rung and not yet heard */
     atomic_int posters;              /* inside hub_post: hub_destroy waits for them */

@@ -92,20 +92,41 @@ static void choice_home(struct message *message)
     choice_told(CONTAINER(message, struct choice, home));
 }
 
-struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int outcome)
+/* In the order in which they were served; the waiter's own link is free now. */
+static void serve_later(struct green_hub *hub, struct waiter *w)
 {
-    struct choice *choice = w->standing->choice;
-    struct green_thread *t = thread_of(w);
-    struct message *message = choice != NULL ? &choice->home : &t->woken;
-    w->outcome = outcome;
-    if (UNLIKELY(t->hub != hub)) {
+    w->next = NULL;
+    *(hub->served != NULL ? &hub->served_last->next : &hub->served) = w;
+    hub->served_last = w;
+}
+
+void shared_tell(struct green_hub *hub)
+{
+    if (hub->guarding != 0)
+        return;
+    struct waiter *w = hub->served;
+    hub->served = NULL;
+    while (w != NULL) {
+        struct waiter *next = w->next;
+        struct choice *choice = w->standing->choice;
+        struct green_thread *t = thread_of(w);
+        struct message *message = choice != NULL ? &choice->home : &t->woken;
         message->run = choice != NULL ? choice_home : come_home;
         hub_post(t->hub, message);
-    } else if (choice != NULL) {
-        choice_told(choice);
-    } else {
-        hub_ready(hub, t);
+        w = next;
     }
+}
+
+struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int outcome)
+{
+    struct green_thread *t = thread_of(w);
+    w->outcome = outcome;
+    if (UNLIKELY(t->hub != hub))
+        serve_later(hub, w);
+    else if (w->standing->choice != NULL)
+        choice_told(w->standing->choice);
+    else
+        hub_ready(hub, t);
     return t;
 }
 

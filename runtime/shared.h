@@ -12,7 +12,8 @@
  *
  * A waiter is taken out of its queue inside the guard, and only then is its thread made ready: at
  * home directly, from another hub by a message. Meanwhile its own hub finds it in no queue and
- * leaves it alone: whoever dequeues decides the outcome. */
+ * leaves it alone: whoever dequeues decides the outcome. The messages go out when the guard has
+ * been left: a thread whose wait is over may free the object. */
 #pragma once
 #include "self.h"
 #include <green/shared.h>
@@ -28,6 +29,9 @@ extern atomic_bool hubs_many; /* guards have to be taken; never false again */
 
 void guard_take(green_guard *guard);
 
+/* Send word to the threads of other hubs that were served, unless another guard is still held. */
+void shared_tell(struct green_hub *hub);
+
 static inline void guard_enter(struct green_hub *hub, green_guard *guard)
 {
     atomic_store_explicit(&hub->guarding, hub->guarding + 1, memory_order_relaxed);
@@ -41,6 +45,8 @@ static inline void guard_leave(struct green_hub *hub, green_guard *guard)
     __atomic_store_n(&guard->taken, 0, __ATOMIC_RELEASE);
     atomic_signal_fence(memory_order_seq_cst);
     atomic_store_explicit(&hub->guarding, hub->guarding - 1, memory_order_relaxed);
+    if (UNLIKELY(hub->served != NULL))
+        shared_tell(hub);
 }
 
 /* Where a waiter stands; on its thread's stack. The waker reads it inside the guard, and until it
@@ -93,7 +99,7 @@ int shared_wait(struct green_hub *hub, green_guard *guard, green_waiters *waiter
 struct green_thread *shared_first(green_waiters *waiters, int *tag);
 
 /* Inside the guard: take the first in line that can still be had out of it; NULL: nobody waits. It
- * goes on once it was delivered an outcome, before the guard is left. */
+ * has to be delivered an outcome before the guard is left. */
 struct waiter *shared_claim(green_waiters *waiters);
 struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter, int outcome);
 

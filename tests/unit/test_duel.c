@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <green/barrier.h>
+#include <green/channel.h>
 #include <green/condition.h>
 #include <green/event.h>
 #include <green/result.h>
@@ -234,12 +235,96 @@ static void test_plain_os_threads(void **state)
     }
 }
 
+/* ---- objects on the waiter's stack ---- */
+
+struct things {
+    green_event event;
+    green_result result;
+    green_wait_group group;
+    green_semaphore semaphore;
+    green_chan chan;
+};
+
+static int give(struct things *t, int which)
+{
+    static const int value = 7;
+    switch (which) {
+    case 0:
+        return green_event_set(&t->event);
+    case 1:
+        return green_result_set(&t->result, NULL);
+    case 2:
+        return green_wait_group_done(&t->group);
+    case 3:
+        return green_semaphore_release(&t->semaphore);
+    default:
+        return green_chan_send(&t->chan, &value);
+    }
+}
+
+static int take(struct things *t, int which)
+{
+    int value = 0;
+    switch (which) {
+    case 0:
+        return green_event_wait(&t->event);
+    case 1:
+        return green_result_get(&t->result, NULL);
+    case 2:
+        return green_wait_group_wait(&t->group);
+    case 3:
+        return green_semaphore_acquire(&t->semaphore);
+    default:
+        return green_chan_recv(&t->chan, &value) == 1 && value == 7 ? 0 : -1;
+    }
+}
+
+struct gift {
+    struct things *things;
+    int which;
+};
+
+static int give_it(void *arg)
+{
+    struct gift *g = arg;
+    return give(g->things, g->which);
+}
+
+/* Scenario 77: whose wait is over may use the object's memory for something else at once: the other
+ * hub touches it no more. */
+static void test_freed_after_the_wait(void **state)
+{
+    green_spawn_options there = {.hub = NULL};
+    char wiped[sizeof(struct things)];
+    (void)state;
+    memset(wiped, 0x5a, sizeof wiped);
+    assert_true(green_hubs(2) >= 2);
+    while ((there.hub = green_hub_next()) == green_hub_self())
+        continue;
+    for (int i = 0; i < 1000; i++) {
+        struct things things = {.group = {.count = 1}, .chan = GREEN_CHAN_INIT(4, 0, NULL)};
+        struct gift gift = {&things, i % 5};
+        int result = -1;
+        green_thread *t = green_spawn_with(&there, give_it, &gift);
+        assert_non_null(t);
+        assert_int_equal(take(&things, i % 5), 0);
+        memset(&things, 0x5a, sizeof things);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 0);
+        assert_memory_equal(&things, wiped, sizeof things);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mutex),     cmocka_unit_test(test_semaphore),
-        cmocka_unit_test(test_condition), cmocka_unit_test(test_rwlock),
-        cmocka_unit_test(test_barrier),   cmocka_unit_test(test_plain_os_threads),
+        cmocka_unit_test(test_mutex),
+        cmocka_unit_test(test_semaphore),
+        cmocka_unit_test(test_condition),
+        cmocka_unit_test(test_rwlock),
+        cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_plain_os_threads),
+        cmocka_unit_test(test_freed_after_the_wait),
     };
     return cmocka_run_group_tests_name("duel", tests, NULL, NULL);
 }
