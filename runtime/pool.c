@@ -1,10 +1,9 @@
 /* pool.c - pools: see green/pool.h. Room is a line of waiters; a thread that ends lets the first
- * in. */
+ * in, and its room is kept until it runs: nobody overtakes. */
 #include "error.h"
 #include "hub_switch.h"
 #include <errno.h>
 #include <green/pool.h>
-#include <limits.h>
 
 _Static_assert(sizeof(struct wait_queue) == 2 * sizeof(void *), "first and last are a queue");
 
@@ -15,23 +14,27 @@ static struct wait_queue *line_of(green_pool *p)
 
 static bool full(const green_pool *p)
 {
-    return p->limit > 0 && p->group.live >= p->limit;
+    return p->limit > 0 && p->group.live + p->promised >= p->limit;
+}
+
+static void let_in(green_pool *p)
+{
+    while (!full(p) && wake_first(line_of(p), 0))
+        p->promised++;
 }
 
 /* A thread of the pool is over, whether or not it ever ran. */
-static void let_in(green_group *group)
+static void ended(green_group *group)
 {
-    green_pool *p = CONTAINER(group, green_pool, group);
-    if (!full(p))
-        wake_first(line_of(p), 0);
+    let_in(CONTAINER(group, green_pool, group));
 }
 
 static int start(green_pool *p, int (*fn)(void *), void *arg)
 {
-    p->group.ended = let_in;
+    p->group.ended = ended;
     int err = green_group_spawn(&p->group, fn, arg);
     if (err < 0)
-        let_in(&p->group); /* the next in line has to hear of it, too */
+        let_in(p); /* the next in line has to hear of it, too */
     return err;
 }
 
@@ -42,13 +45,14 @@ GREEN_API int green_pool_spawn(green_pool *p, int (*fn)(void *), void *arg)
         return -1;
     if (full(p) || p->first != NULL) {
         bool inside = hub->current->group == &p->group;
-        if (inside && p->nested + 1 >= p->group.live)
+        if (inside && p->promised == 0 && p->nested + 1 >= p->group.live)
             return fail(EDEADLK, "all %d threads of the pool wait for room in it", p->group.live);
         p->nested += inside;
         int err = park(hub, line_of(p), WAIT_BACK, INT64_MAX, "room in a pool", (long)p);
         p->nested -= inside;
         if (err < 0)
             return (int)returned(err);
+        p->promised--;
     }
     return start(p, fn, arg);
 }
@@ -67,10 +71,8 @@ GREEN_API int green_pool_try_spawn(green_pool *p, int (*fn)(void *), void *arg)
 
 GREEN_API void green_pool_resize(green_pool *p, int limit)
 {
-    int room = limit <= 0 ? INT_MAX : limit - p->group.live;
     p->limit = limit;
-    while (room-- > 0 && wake_first(line_of(p), 0))
-        continue;
+    let_in(p);
 }
 
 GREEN_API int green_pool_join(green_pool *p)

@@ -18,14 +18,15 @@ GREEN_BEGIN_DECLS
 
 typedef struct green_pool {
     green_group group;
-    int limit;   /* threads at a time; <= 0: no limit. green_pool_resize changes it */
-    int nested;  /* threads of the pool that wait in green_pool_spawn */
-    void *first; /* who waits for room, in order */
+    int limit;    /* threads at a time; <= 0: no limit. green_pool_resize changes it */
+    int nested;   /* threads of the pool that wait in green_pool_spawn */
+    int promised; /* room kept for those who were let in and have not run since */
+    void *first;  /* who waits for room, in order */
     void *last;
 } green_pool;
-#define GREEN_POOL_INIT(limit)                   \
-    {                                            \
-        GREEN_GROUP_INIT, (limit), 0, NULL, NULL \
+#define GREEN_POOL_INIT(limit)                      \
+    {                                               \
+        GREEN_GROUP_INIT, (limit), 0, 0, NULL, NULL \
     }
 
 /* Start fn(arg) as soon as there is room. 0; or -1: as green_group_spawn, or EDEADLK: the caller is

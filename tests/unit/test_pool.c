@@ -51,6 +51,58 @@ static void test_full(void **state)
     assert_int_equal(green_pool_join(&p), 0);
 }
 
+static int spawn_work(void *pool)
+{
+    return green_pool_spawn(pool, work, NULL) < 0 ? -errno : 0;
+}
+
+/* Scenario 106: the room of one that was let in and has not run yet is not given away. */
+static void test_nobody_overtakes(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    int result = -1;
+    (void)state;
+    running = most = 0;
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+    green_thread *t = green_spawn(spawn_work, &p);
+    while (p.group.live > 0) /* until the first ends, and lets t in */
+        assert_int_equal(green_yield(), 0);
+    assert_null(p.first);
+    assert_fails(green_pool_try_spawn(&p, work, NULL), EBUSY);
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_pool_join(&p), 0);
+    assert_int_equal(most, 1);
+}
+
+/* Scenario 112: who waits for room in a pool that is cancelled, or is cancelled itself, spawns
+ * nothing; and the pool is empty after the join. */
+static void test_cancelled_while_spawning(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    green_thread *t[3];
+    int result;
+    (void)state;
+    green_hub_stats before = stats_now();
+    running = most = 0;
+    assert_int_equal(green_pool_spawn(&p, sleep_long, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        t[i] = green_spawn(spawn_work, &p);
+    green_yield();
+    assert_int_equal(green_kill(t[0], &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    green_pool_cancel(&p);
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(green_join(t[i], &result), 0);
+        assert_int_equal(result, -ECANCELED);
+    }
+    assert_fails(green_pool_join(&p), ECANCELED);
+    assert_int_equal(p.group.live, 0);
+    assert_int_equal(most, 0); /* none of theirs has run */
+    assert_nothing_left(before);
+}
+
 static int spawn_nested(void *pool)
 {
     green_yield();
@@ -205,6 +257,77 @@ static void test_unordered_stream(void **state)
     assert_nothing_left(before);
 }
 
+static int fail_at_minus(void *item)
+{
+    int *n = item;
+    if (*n % 3 == 0)
+        green_yield();
+    if (*n < 0) {
+        errno = ERANGE;
+        return -1;
+    }
+    return 0;
+}
+
+static int draw_marked(void *arg, void *item)
+{
+    struct source *s = arg;
+    if (s->next == s->end)
+        return 0;
+    *(int *)item = s->next == s->fail_at ? -1 : s->next;
+    s->next++;
+    return 1;
+}
+
+/* What a stream gives: how many items, and how many failures of each kind. */
+static void count_stream(green_stream_options options, int *items, int *source, int *worker)
+{
+    int n, r;
+    green_stream *s = green_stream_open(&options);
+    assert_non_null(s);
+    *items = *source = *worker = 0;
+    while ((r = green_stream_next(s, &n)) != 0) {
+        *items += r > 0;
+        *source += r < 0 && errno == EIO;
+        *worker += r < 0 && errno == ERANGE;
+    }
+    assert_int_equal(green_stream_next(s, &n), 0);
+    green_stream_close(s);
+}
+
+/* Scenario 110: at any place the source ends the stream, the work fails its item only. */
+static void test_failures_at_any_place(void **state)
+{
+    enum { N = 9 };
+    int items, from_source, from_work;
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int unordered = 0; unordered <= 1; unordered++)
+        for (int at = 0; at < N; at++) {
+            struct source a = {0, N, at}, b = {0, N, at}, none = {0, 0, -1};
+            green_stream_options o = {.next = draw,
+                                      .source = &a,
+                                      .fn = fail_at_minus,
+                                      .size = sizeof(int),
+                                      .limit = 3,
+                                      .unordered = unordered};
+            count_stream(o, &items, &from_source, &from_work);
+            assert_int_equal(items, at);
+            assert_int_equal(from_source, 1);
+            assert_int_equal(from_work, 0);
+            o.next = draw_marked;
+            o.source = &b;
+            count_stream(o, &items, &from_source, &from_work);
+            assert_int_equal(items, N - 1);
+            assert_int_equal(from_source, 0);
+            assert_int_equal(from_work, 1);
+            o.source = &none;
+            count_stream(o, &items, &from_source, &from_work);
+            assert_int_equal(items + from_source + from_work, 0);
+        }
+    assert_nothing_left(before);
+}
+
 /* Left early: what is at work is cancelled and waited for. */
 static void test_stream_closed_early(void **state)
 {
@@ -232,11 +355,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nobody_overtakes),
         cmocka_unit_test(test_full),
+        cmocka_unit_test(test_cancelled_while_spawning),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_ordered_stream),
         cmocka_unit_test(test_unordered_stream),
+        cmocka_unit_test(test_failures_at_any_place),
         cmocka_unit_test(test_stream_closed_early),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
