@@ -1,5 +1,5 @@
 /* dump.c - green_dump: see green/state.h. Each hub writes down its own threads; the caller collects
- * and prints. */
+ * and prints. A hub that does not answer in time keeps its part, and frees it when it does. */
 #include "error.h"
 #include "memory.h"
 #include "self.h"
@@ -9,22 +9,29 @@
 #include <stdio.h>
 #include <string.h>
 
+static const int64_t patience = 2 * GREEN_SEC;
+
 /* One hub's lines. */
 struct part {
     struct message message; /* there and back */
     struct part *next;
-    struct dump *dump;
+    struct dump *dump; /* not to be touched once the part is left */
     struct green_hub *hub;
+    uint32_t number; /* the hub's */
+    _Atomic(enum {ASKED, ANSWERED, LEFT}) state;
     char *text;
     size_t length, room;
     bool cut; /* no memory for all of it */
 };
 
-/* A dump of all hubs under way. */
+/* A dump under way. */
 struct dump {
     struct green_hub *from;
+    struct green_hub *of; /* NULL: of all hubs */
     struct part *parts;
-    unsigned open; /* parts that are not back yet */
+    struct part late; /* a line for each hub that did not answer */
+    unsigned open;    /* parts that are not back yet */
+    bool found;       /* any hub at all */
     bool cut;
     struct wait_queue caller;
 };
@@ -62,11 +69,10 @@ static void add_thread(struct part *p, const struct green_thread *t)
     add(p, line);
 }
 
-static void write_down(void *arg)
+static void write_down(struct part *p)
 {
-    struct part *p = arg;
     char line[64];
-    snprintf(line, sizeof line, "hub %u, threads: %u\n", p->hub->number, p->hub->live);
+    snprintf(line, sizeof line, "hub %u, threads: %u\n", p->number, p->hub->live);
     add(p, line);
     for (struct list *l = p->hub->threads.next; l != &p->hub->threads; l = l->next)
         add_thread(p, CONTAINER(l, struct green_thread, all));
@@ -83,7 +89,13 @@ static int print(const struct part *p, int fd)
     return p->cut ? -ENOMEM : 0;
 }
 
-/* ---- all hubs ---- */
+static void part_free(struct part *p)
+{
+    memory_put(p->text);
+    memory_put(p);
+}
+
+/* ---- asking the hubs ---- */
 
 static void come_back(struct message *message)
 {
@@ -96,56 +108,98 @@ static void run_there(struct message *message)
 {
     struct part *p = CONTAINER(message, struct part, message);
     write_down(p);
+    if (atomic_exchange(&p->state, ANSWERED) == LEFT) {
+        part_free(p);
+        return;
+    }
     message->run = come_back;
     hub_post(p->dump->from, message);
 }
 
 /* A hub in the list takes messages, even if it is just being destroyed. */
-static void send(struct green_hub *hub, void *arg)
+static void ask(struct green_hub *hub, void *arg)
 {
     struct dump *d = arg;
+    if (d->of != NULL && d->of != hub)
+        return;
     struct part *p = memory_get(sizeof *p);
+    d->found = true;
     d->cut = d->cut || p == NULL;
     if (p == NULL)
         return;
-    *p = (struct part){.message.run = run_there, .next = d->parts, .dump = d, .hub = hub};
+    p->message.run = run_there;
+    p->next = d->parts;
+    p->dump = d;
+    p->hub = hub;
+    p->number = hub->number;
     d->parts = p;
+    if (hub == d->from) {
+        write_down(p);
+        return;
+    }
     d->open++;
     hub_post(hub, &p->message);
 }
 
-static int dump_all(struct green_hub *hub, int fd)
+/* Leave the parts that nobody has written yet. */
+static void leave(struct dump *d)
 {
-    struct dump d = {.from = hub};
+    for (struct part **at = &d->parts; *at != NULL;) {
+        struct part *p = *at;
+        struct part *next = p->next;
+        char line[64];
+        snprintf(line, sizeof line, "hub %u does not answer\n", p->number);
+        if (p->hub == d->from || atomic_exchange(&p->state, LEFT) == ANSWERED) {
+            at = &p->next;
+            continue;
+        }
+        *at = next; /* p is the other hub's now */
+        d->open--;
+        add(&d->late, line);
+    }
+}
+
+static void await(struct dump *d)
+{
+    int64_t until = hub_clock() + patience;
     int err = 0;
-    if (hub->current == &hub->loop)
-        return -EDEADLK;
-    hubs_each(send, &d);
-    green_shield()
-        while (d.open > 0)
-            park(hub, &d.caller, WAIT_BACK, INT64_MAX, "a dump", 0);
-    while (d.parts != NULL) {
-        struct part *p = d.parts;
-        d.parts = p->next;
+    green_shield() {
+        while (d->open > 0 && err == 0)
+            err = park(d->from, &d->caller, WAIT_BACK, until, "a dump", 0);
+        if (d->open > 0)
+            leave(d);
+        while (d->open > 0) /* on its way */
+            park(d->from, &d->caller, WAIT_BACK, INT64_MAX, "a dump", 0);
+    }
+}
+
+static int print_all(struct dump *d, int fd)
+{
+    int err = 0;
+    while (d->parts != NULL) {
+        struct part *p = d->parts;
+        d->parts = p->next;
         if (err == 0)
             err = print(p, fd);
-        memory_put(p->text);
-        memory_put(p);
+        part_free(p);
     }
-    return err == 0 && d.cut ? -ENOMEM : err;
+    if (err == 0)
+        err = print(&d->late, fd);
+    if (err == 0)
+        err = d->cut ? -ENOMEM : d->late.length > 0 ? -ETIMEDOUT : 0;
+    memory_put(d->late.text);
+    return err;
 }
 
 GREEN_API int green_dump(green_hub *of, int fd)
 {
     struct green_hub *hub = hub_here();
-    struct part p = {.hub = of};
     if (hub == NULL)
         return -1;
-    if (of == NULL)
-        return (int)returned(dump_all(hub, fd));
-    int err = hub_call(of, write_down, &p);
-    if (err == 0)
-        err = print(&p, fd);
-    memory_put(p.text);
-    return (int)returned(err);
+    struct dump d = {.from = hub, .of = of};
+    if (of != hub && hub->current == &hub->loop)
+        return (int)returned(-EDEADLK);
+    hubs_each(ask, &d);
+    await(&d);
+    return (int)returned(d.found ? print_all(&d, fd) : -ESRCH);
 }

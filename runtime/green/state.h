@@ -34,8 +34,11 @@ GREEN_API int green_thread_state(green_thread *thread);
 GREEN_API unsigned green_ident(green_thread *thread);
 
 /* Write a line a thread: ident, name, state, what it waits for and how long, who spawned it. hub
- * NULL: of all hubs; then it waits for each of them, so an OS thread that blocks outside this
- * library keeps it waiting. The caller's OS thread writes, with write(2). May yield. */
+ * NULL: of all hubs. The caller's OS thread writes, with write(2). May yield, whatever the caller's
+ * deadline and even when it was cancelled, but for two seconds at most: a hub whose OS thread
+ * blocks outside this library is then written of as not answering, and the call fails with
+ * ETIMEDOUT. ENOMEM: lines are missing. EDEADLK: another hub's, from a callback of the loop. ESRCH:
+ * a hub that did not survive a fork. Or what write(2) says. */
 GREEN_API int green_dump(green_hub *hub, int fd);
 
 GREEN_END_DECLS

@@ -3,6 +3,8 @@
 #include <green/event.h>
 #include <green/fd.h>
 #include <green/state.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static green_event go = GREEN_EVENT_INIT;
@@ -177,6 +179,74 @@ static void test_dump(void **state)
     assert_int_equal(green_kill(near, NULL), 0);
 }
 
+static atomic_int held_up;
+static sem_t let_go;
+
+/* Its OS thread waits where the library knows nothing of it. */
+static int hold_up(void *arg)
+{
+    (void)arg;
+    held_up = 1;
+    while (sem_wait(&let_go) != 0)
+        continue;
+    return 0;
+}
+
+/* All the descriptor says, and what green_dump returned. */
+struct dumping {
+    green_hub *hub;
+    int result, error;
+    char *text;
+};
+
+static int dump_to_file(void *arg)
+{
+    struct dumping *d = arg;
+    FILE *f = tmpfile();
+    if (f == NULL)
+        return -1;
+    d->result = green_dump(d->hub, fileno(f));
+    d->error = errno;
+    d->text = calloc(1, 20000);
+    ssize_t n = pread(fileno(f), d->text, 19999, 0);
+    fclose(f);
+    return n < 0 ? -1 : 0;
+}
+
+/* Scenario 175: a hub that does not answer is left out and named, the others are told of. */
+static void test_dump_of_a_hub_that_is_held_up(void **state)
+{
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    green_hub *other = green_hub_next();
+    if (other == green_hub_self())
+        other = green_hub_next();
+    assert_int_equal(sem_init(&let_go, 0, 0), 0);
+    green_spawn_options options = {.name = "far", .hub = other};
+    green_thread *far = green_spawn_with(&options, hold_up, NULL);
+    assert_non_null(far);
+    while (held_up == 0)
+        green_yield();
+    struct dumping all = {NULL, 0, 0, NULL}, one = {other, 0, 0, NULL};
+    green_group g = GREEN_GROUP_INIT;
+    assert_int_equal(green_group_spawn(&g, dump_to_file, &all), 0);
+    assert_int_equal(green_group_spawn(&g, dump_to_file, &one), 0);
+    assert_int_equal(green_group_join(&g), 0);
+    sem_post(&let_go);
+    assert_int_equal(all.result, -1);
+    assert_int_equal(all.error, ETIMEDOUT);
+    assert_non_null(strstr(all.text, "hub 1, threads: "));
+    assert_non_null(strstr(all.text, "hub 2 does not answer\n"));
+    assert_int_equal(one.result, -1);
+    assert_int_equal(one.error, ETIMEDOUT);
+    assert_string_equal(one.text, "hub 2 does not answer\n");
+    free(all.text);
+    free(one.text);
+    assert_int_equal(green_join(far, NULL), 0);
+    assert_non_null(strstr(dumped(NULL), "hub 2, threads: ")); /* and what it was asked is gone */
+    sem_destroy(&let_go);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_waits),
         cmocka_unit_test(test_idents),
         cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_dump_of_a_hub_that_is_held_up),
     };
     return cmocka_run_group_tests_name("state", tests, NULL, NULL);
 }
