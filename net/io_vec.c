@@ -16,10 +16,15 @@ struct vec_call {
     struct iovec few[4];
 };
 
+static int msg_count(const struct msghdr *msg)
+{
+    return msg->msg_iovlen <= IOV_MAX ? (int)msg->msg_iovlen : -1;
+}
+
 static int vec_start(struct vec_call *c)
 {
     if (c->count < 0 || c->count > IOV_MAX)
-        return -EINVAL;
+        return c->msg != NULL ? -EMSGSIZE : -EINVAL; /* each as its Linux original */
     for (int i = 0; i < c->count; i++) {
         if (c->iov[i].iov_len > (size_t)SSIZE_MAX - c->len)
             return -EINVAL;
@@ -177,7 +182,7 @@ long green_io_recvmsg(int fd, struct msghdr *msg, int flags, int how)
     if ((flags & RECV_AT_ONCE) != 0)
         return io_at_once(SYS3(SYS_recvmsg, fd, msg, flags));
     struct vec_call call = {.iov = msg->msg_iov,
-                            .count = (int)msg->msg_iovlen,
+                            .count = msg_count(msg),
                             .flags = flags,
                             .all = io_wants_all(fd, flags),
                             .msg = msg};
@@ -202,7 +207,7 @@ long green_io_sendmsg(int fd, const struct msghdr *msg, int flags, int how)
     if (is_unix(msg->msg_name))
         return io_unix_run(fd, how, unix_sendmsg, &(struct send_msg){msg, flags});
     struct vec_call call = {.iov = msg->msg_iov,
-                            .count = (int)msg->msg_iovlen,
+                            .count = msg_count(msg),
                             .flags = flags,
                             .all = true,
                             .msg = (struct msghdr *)msg};

@@ -5,6 +5,7 @@
 #include "self.h"
 #include <fcntl.h>
 #include <green/fd.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -1045,6 +1046,35 @@ static void test_bad_descriptors(void **state)
     green_close(fd);
 }
 
+/* Lists of buffers that are too long, or whose count does not fit an int: each call as libc's. */
+static void test_too_many_buffers(void **state)
+{
+    static char c;
+    static struct iovec iov[IOV_MAX + 1];
+    static const size_t counts[] = {IOV_MAX, IOV_MAX + 1, (size_t)1 << 32, SIZE_MAX};
+    int fd[2];
+    (void)state;
+    unix_pair(fd);
+    for (size_t i = 0; i < COUNT(iov); i++)
+        iov[i] = (struct iovec){&c, 1};
+    assert_fails((int)green_writev(fd[0], iov, IOV_MAX + 1), EINVAL);
+    assert_fails((int)green_readv(fd[1], iov, IOV_MAX + 1), EINVAL);
+    assert_fails((int)green_writev(fd[0], iov, -1), EINVAL);
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = counts[i]};
+        ssize_t theirs = sendmsg(fd[0], &msg, 0);
+        int error = theirs < 0 ? errno : 0;
+        ssize_t ours = green_sendmsg(fd[0], &msg, 0);
+        assert_int_equal(ours, theirs);
+        assert_int_equal(ours < 0 ? errno : 0, error);
+        ours = green_recvmsg(fd[1], &msg, 0);
+        assert_int_equal(ours, theirs);
+        assert_int_equal(ours < 0 ? errno : 0, error);
+        assert_int_equal(error, i == 0 ? 0 : EMSGSIZE);
+    }
+    close_pair(fd);
+}
+
 /* Scenario 131: accepting when no descriptor is left fails cleanly and works again afterwards. */
 static void test_accept_storm(void **state)
 {
@@ -1103,6 +1133,7 @@ int main(void)
         cmocka_unit_test(test_slices_end_with_a_poll),
         cmocka_unit_test(test_ready_socket_and_cancel),
         cmocka_unit_test(test_bad_descriptors),
+        cmocka_unit_test(test_too_many_buffers),
         cmocka_unit_test(test_accept_storm),
     };
     return cmocka_run_group_tests_name("fd", tests, NULL, NULL);
