@@ -10,6 +10,9 @@ GREEN_API int green_barrier_wait(green_barrier *b)
     unsigned here = 1;
     if (hub == NULL)
         return -1;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return (int)returned(err);
     guard_enter(hub, &b->guard);
     /* Counted anew each time: who gave up is in the line no more. */
     for (struct waiter *w = queue_of(&b->waiters)->head; w != NULL; w = w->next)

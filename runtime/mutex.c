@@ -43,7 +43,10 @@ int mutex_unlock(struct green_hub *hub, green_mutex *m)
 GREEN_API int green_mutex_lock(green_mutex *m)
 {
     struct green_hub *hub = hub_here();
-    return hub == NULL ? -1 : (int)returned(mutex_lock(hub, m));
+    if (hub == NULL)
+        return -1;
+    int err = shared_refused(hub);
+    return (int)returned(err < 0 ? err : mutex_lock(hub, m));
 }
 
 GREEN_API int green_mutex_trylock(green_mutex *m)
@@ -51,8 +54,11 @@ GREEN_API int green_mutex_trylock(green_mutex *m)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return (int)returned(err);
     guard_enter(hub, &m->guard);
-    int err = take(hub->current, m);
+    err = take(hub->current, m);
     guard_leave(hub, &m->guard);
     if (err < 0)
         shared_tried(hub);

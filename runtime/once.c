@@ -27,14 +27,15 @@ GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
-    for (;;) {
+    int err = shared_refused(hub);
+    while (err == 0) {
         guard_enter(hub, &o->guard);
         if (o->state != UNDER_WAY || o->runner == hub->current)
             break;
-        int err = shared_wait(hub, &o->guard, &o->waiters, 0, "once", o);
-        if (err < 0)
-            return (int)returned(err);
+        err = shared_wait(hub, &o->guard, &o->waiters, 0, "once", o);
     }
+    if (err < 0)
+        return (int)returned(err);
     int state = o->state;
     if (state == NOT_BEGUN) {
         o->state = UNDER_WAY;

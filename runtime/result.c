@@ -1,6 +1,6 @@
 /* result.c - see green/result.h. */
 #include "error.h"
-#include "shared.h"
+#include "select.h"
 #include <errno.h>
 #include <green/result.h>
 
@@ -34,9 +34,11 @@ GREEN_API int green_result_fail(green_result *r, int error)
 GREEN_API int green_result_get(green_result *r, void **value)
 {
     struct green_hub *hub = hub_here();
-    int err = 0;
     if (hub == NULL)
         return -1;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return (int)returned(err);
     guard_enter(hub, &r->guard);
     if (!r->given)
         err = shared_wait(hub, &r->guard, &r->waiters, 0, "result", r);
@@ -47,4 +49,20 @@ GREEN_API int green_result_get(green_result *r, void **value)
     if (value != NULL)
         *value = r->value;
     return (int)returned(-r->error);
+}
+
+/* ---- as a case of green_select ---- */
+
+static int look_if_given(struct green_hub *hub, green_case *c)
+{
+    (void)hub;
+    return ((green_result *)c->object)->given;
+}
+
+GREEN_API green_case green_case_ready(green_result *r)
+{
+    static const struct case_kind kind = {.look = look_if_given};
+    if (r == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = r, .guard = &r->guard, .line = &r->waiters};
 }

@@ -24,9 +24,12 @@ static void grant(struct green_hub *hub, green_rwlock *l)
 static int lock_as(green_rwlock *l, int tag)
 {
     struct green_hub *hub = hub_here();
-    int first, err = 0;
+    int first;
     if (hub == NULL)
         return -ENOMEM;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return err;
     guard_enter(hub, &l->guard);
     bool line = shared_first(&l->waiters, &first) != NULL;
     if (l->writer == hub->current) {

@@ -105,6 +105,13 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter
 
 /* Inside the guard: wake the first in line with an outcome; NULL: nobody waits. */
 struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome);
+/* At the beginning of calls that may wait: whether they need to or not, they fail if the thread was
+ * cancelled, is late, or has something thrown at it. 0, or a negative errno. */
+static inline int shared_refused(struct green_hub *hub)
+{
+    return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
+}
+
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome);
 
 /* Outside any guard, for polls that found nothing: yields when the slice is used up. */

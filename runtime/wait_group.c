@@ -31,6 +31,9 @@ GREEN_API int green_wait_group_wait(green_wait_group *g)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return (int)returned(err);
     guard_enter(hub, &g->guard);
     if (g->count > 0)
         return (int)returned(shared_wait(hub, &g->guard, &g->waiters, 0, "wait group", g));

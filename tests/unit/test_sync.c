@@ -421,6 +421,54 @@ static void test_result(void **state)
     assert_fails(green_result_fail(&f, 0), EINVAL);
 }
 
+/* ---- what is ready ---- */
+
+/* How many calls fail, of those that would not have to wait; all for the reason `err`. */
+static int refused(int err)
+{
+    green_mutex m = GREEN_MUTEX_INIT, n = GREEN_MUTEX_INIT;
+    green_rwlock r = GREEN_RWLOCK_INIT, w = GREEN_RWLOCK_INIT;
+    green_semaphore s = GREEN_SEMAPHORE_INIT(2);
+    green_event e = {.set = true};
+    green_result given = {.given = true};
+    green_wait_group done = GREEN_WAIT_GROUP_INIT;
+    green_once o = {.state = 2};
+    green_barrier b = GREEN_BARRIER_INIT(1);
+    int results[] = {green_mutex_lock(&m),         green_mutex_trylock(&n),
+                     green_rwlock_read(&r),        green_rwlock_write(&w),
+                     green_semaphore_acquire(&s),  green_semaphore_try(&s),
+                     green_event_wait(&e),         green_result_get(&given, NULL),
+                     green_wait_group_wait(&done), green_once_run(&o, NULL, NULL),
+                     green_barrier_wait(&b)};
+    int count = 0;
+    for (size_t i = 0; i < COUNT(results); i++)
+        count += results[i] < 0;
+    return count == 0 || errno == err ? count : -1;
+}
+
+static int cancelled_before_it_asks(void *arg)
+{
+    int shielded = -1;
+    (void)arg;
+    green_cancel(green_self());
+    green_shield()
+        shielded = refused(0);
+    return shielded == 0 ? refused(ECANCELED) : -1;
+}
+
+/* Scenario 24: whoever was cancelled is told so by its next call, also by one that need not wait;
+ * and what was thrown fails one call. */
+static void test_ready_and_cancelled(void **state)
+{
+    int result = -1;
+    (void)state;
+    assert_int_equal(refused(0), 0);
+    assert_int_equal(green_join(green_spawn(cancelled_before_it_asks, NULL), &result), 0);
+    assert_int_equal(result, 11);
+    assert_int_equal(green_throw(green_self(), EPROTO), 0);
+    assert_int_equal(refused(EPROTO), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_wait_group),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_result),
+        cmocka_unit_test(test_ready_and_cancelled),
     };
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 }
