@@ -1,0 +1,263 @@
+/* test_blocking.c - what all calls that wait (waits.h) have in common: deadlines, whose deadline it
+ * was, cancellation, no time at all, and that nothing of a wait stays. */
+#include "waits.h"
+
+#include <green/state.h>
+
+static const int64_t never = INT64_MAX;
+
+#define check(c, condition)                             \
+    do {                                                \
+        if (!(condition))                               \
+            fail_msg("%s: not " #condition, (c)->name); \
+    } while (0)
+
+/* ---- trying them ---- */
+
+static bool somebody_ran;
+
+static int run(void *arg)
+{
+    (void)arg;
+    somebody_ran = true;
+    return 0;
+}
+
+/* A call made under two deadlines, and what became of it. */
+struct attempt {
+    const struct call *call;
+    int64_t outer, inner; /* ns from now */
+    int err;              /* 0: it succeeded */
+    bool outer_expired, inner_expired;
+    bool others_ran; /* meanwhile */
+    int64_t took;
+};
+
+static int try(void *arg)
+{
+    struct attempt *a = arg;
+    int64_t start = green_now();
+    green_within(a->outer) {
+        green_within(a->inner)
+            a->err = a->call->wait() < 0 ? errno : 0;
+        a->inner_expired = green_expired();
+    }
+    a->outer_expired = green_expired();
+    a->others_ran = somebody_ran;
+    a->took = green_now() - start;
+    return 0;
+}
+
+/* Try it, to the end. */
+static struct attempt tried(const struct call *c, int64_t outer, int64_t inner)
+{
+    struct attempt a = {.call = c, .outer = outer, .inner = inner};
+    green_yield(); /* a slice of its own */
+    somebody_ran = false;
+    green_thread *t = (c->is & ON_MAIN) == 0 ? green_spawn(try, &a) : NULL;
+    green_thread *other = green_spawn(run, NULL);
+    if (t == NULL)
+        try(&a);
+    else
+        assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(green_join(other, NULL), 0);
+    return a;
+}
+
+/* Try it until it waits, or is done. */
+static green_thread *waiting(struct attempt *a)
+{
+    green_thread *t = green_spawn(try, a);
+    assert_non_null(t);
+    do
+        green_yield();
+    while (green_thread_state(t) != GREEN_WAITING && green_thread_state(t) != GREEN_DONE);
+    return t;
+}
+
+/* What there was before an object was made. */
+struct census {
+    green_hub_stats stats;
+    int fds;
+};
+
+static struct census begin(const struct call *c)
+{
+    struct census before = {stats_now(), fds_open()};
+    c->begin();
+    return before;
+}
+
+static void end(const struct call *c, struct census before)
+{
+    c->end();
+    green_hub_stats after = stats_now();
+    check(c, after.threads == before.stats.threads);
+    check(c, after.timers == before.stats.timers);
+    check(c, after.watches == before.stats.watches);
+    check(c, fds_open() == before.fds);
+}
+
+static void each(void (*fn)(const struct call *c))
+{
+    for (const struct call *c = waits_inside; c->name != NULL; c++)
+        fn(c);
+    for (const struct call *c = waits_outside; c->name != NULL; c++)
+        fn(c);
+}
+
+static void own_deadline(const struct call *c)
+{
+    struct census before = begin(c);
+    green_yield();
+    green_hub_stats at_wait = stats_now();
+    struct attempt a = tried(c, never, 3 * GREEN_MS);
+    check(c, a.err == ETIMEDOUT);
+    check(c, a.inner_expired && !a.outer_expired);
+    check(c, a.took >= 3 * GREEN_MS && a.took < 60 * GREEN_SEC);
+    check(c, stats_now().timers == at_wait.timers);
+    check(c, stats_now().threads <= at_wait.threads);
+    end(c, before);
+}
+
+/* Scenarios 1, 4, 8: it ends in time; what was is again. */
+static void test_own_deadline(void **state)
+{
+    (void)state;
+    each(own_deadline);
+}
+
+static void whose_deadline(const struct call *c)
+{
+    struct census before = begin(c);
+    struct attempt a = tried(c, GREEN_MS, 3600 * GREEN_SEC);
+    check(c, a.err == ETIMEDOUT);
+    check(c, a.outer_expired && !a.inner_expired);
+    end(c, before);
+    before = begin(c);
+    a = tried(c, 3600 * GREEN_SEC, GREEN_MS);
+    check(c, a.err == ETIMEDOUT);
+    check(c, a.inner_expired && !a.outer_expired);
+    end(c, before);
+}
+
+/* Scenario 2: the nearer one ends it, and is told. */
+static void test_whose_deadline(void **state)
+{
+    (void)state;
+    each(whose_deadline);
+}
+
+/* Two wait; the first is cancelled, and something is given before it has run. */
+static void first_of_two_leaves(const struct call *c)
+{
+    struct attempt first = {.call = c, .outer = never, .inner = 3600 * GREEN_SEC};
+    struct attempt second = first;
+    green_thread *t = waiting(&first), *next = waiting(&second);
+    assert_int_equal(green_cancel(t), 0);
+    c->give();
+    assert_int_equal(green_join(next, NULL), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    check(c, first.err == ECANCELED);
+    check(c, second.err == 0);
+}
+
+/* Where only one can wait, or nothing is ever given. */
+static void one_leaves(const struct call *c)
+{
+    struct attempt a = {.call = c, .outer = never, .inner = 3600 * GREEN_SEC};
+    green_thread *t = waiting(&a);
+    assert_int_equal(green_kill(t, NULL), 0);
+    check(c, a.err == ECANCELED);
+    if (c->give == NULL)
+        return;
+    t = waiting(&a);
+    c->give();
+    assert_int_equal(green_join(t, NULL), 0);
+    check(c, a.err == 0);
+}
+
+static void cancelled(const struct call *c)
+{
+    if ((c->is & ON_MAIN) != 0)
+        return;
+    struct census before = begin(c);
+    if ((c->is & ALONE) != 0 || c->give == NULL)
+        one_leaves(c);
+    else
+        first_of_two_leaves(c);
+    end(c, before);
+}
+
+/* Scenarios 5, 8: who is cancelled has taken nothing: the next gets it. */
+static void test_cancelled(void **state)
+{
+    (void)state;
+    each(cancelled);
+}
+
+static void without_time(const struct call *c)
+{
+    struct census before = begin(c);
+    struct attempt a = tried(c, never, 0);
+    check(c, a.err == ETIMEDOUT && a.inner_expired);
+    check(c, !a.others_ran || (c->is & YIELDS) != 0);
+    end(c, before);
+    if (c->give == NULL || (c->is & NEVER_READY) != 0)
+        return;
+    before = begin(c);
+    green_yield();
+    c->give();
+    wait_for(c->given == NULL || c->given());
+    a = tried(c, never, 0);
+    check(c, a.err == 0);
+    check(c, !a.inner_expired);
+    check(c, !a.others_ran || (c->is & YIELDS) != 0);
+    end(c, before);
+}
+
+/* Scenario 6: no time at all: what is ready is had, what is not fails, and nobody else ran. */
+static void test_without_time(void **state)
+{
+    (void)state;
+    each(without_time);
+}
+
+static void ready_and_late(const struct call *c)
+{
+    struct attempt a = {.call = c, .outer = never, .inner = 5 * GREEN_MS};
+    if (c->give == NULL || (c->is & (LATE | ON_MAIN)) != 0)
+        return;
+    struct census before = begin(c);
+    green_thread *t = waiting(&a);
+    while (green_thread_state(t) != GREEN_WAITING) { /* this machine is too slow: once more */
+        assert_int_equal(green_join(t, NULL), 0);
+        t = waiting(&a);
+    }
+    int64_t start = green_now();
+    while (green_now() - start < 6 * GREEN_MS)
+        continue;
+    c->give();
+    assert_int_equal(green_join(t, NULL), 0);
+    check(c, a.err == 0);
+    check(c, !a.inner_expired);
+    end(c, before);
+}
+
+/* Scenario 7: the deadline passes and something is given before the loop looks again: it is had. */
+static void test_ready_and_late(void **state)
+{
+    (void)state;
+    each(ready_and_late);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_deadline),   cmocka_unit_test(test_whose_deadline),
+        cmocka_unit_test(test_cancelled),      cmocka_unit_test(test_without_time),
+        cmocka_unit_test(test_ready_and_late),
+    };
+    green_hubs(2); /* their descriptors are there from the beginning */
+    return cmocka_run_group_tests_name("blocking", tests, NULL, NULL);
+}
