@@ -24,7 +24,7 @@ long io_at_once(long result)
 {
     struct green_hub *hub = self_hub();
     if (hub != NULL)
-        hub_spend(hub);
+        hub_spend_bytes(hub, result);
     return result;
 }
 

@@ -86,7 +86,7 @@ static inline __attribute__((always_inline)) long io_run(int fd, enum fd_directi
     if (turn)
         fd_done(s, d, generation);
     else
-        hub_spend(hub);
+        hub_spend_bytes(hub, r);
     return UNLIKELY(r < 0 && op.done > 0 && (how & IO_ALL) == 0) ? (long)op.done : r;
 }
 

@@ -31,6 +31,13 @@ static void note(struct green_thread *t, int err, bool noted, const char *format
     e->noted = noted;
 }
 
+/* Who goes on calling though it is cancelled or late never waits: others must run all the same. */
+static void spend_refused(struct green_hub *hub, int err)
+{
+    if (err == ECANCELED || err == ETIMEDOUT)
+        hub_spend(hub);
+}
+
 int fail(int err, const char *format, ...)
 {
     struct green_hub *hub = self_hub();
@@ -39,6 +46,7 @@ int fail(int err, const char *format, ...)
         va_start(args, format);
         note(hub->current, err, false, format, args);
         va_end(args);
+        spend_refused(hub, err);
     }
     errno = err;
     return -1;
@@ -61,6 +69,8 @@ long failed(long result)
             e->err = 0; /* what an older failure said is over */
         e->noted = false;
     }
+    if (hub != NULL)
+        spend_refused(hub, (int)-result);
     errno = (int)-result;
     return -1;
 }

@@ -20,6 +20,7 @@ struct event_base;
 
 enum {
     OPS_SLICE = 64,    /* calls that did not block after which a thread yields all the same */
+    OPS_BYTES = 14,    /* so many bytes (2 to the power of) count as one more */
     STACK_CLASSES = 17 /* 16 KiB, 32 KiB ... 1 GiB */
 };
 
@@ -109,6 +110,13 @@ static inline void hub_spend(struct green_hub *hub)
 {
     if (UNLIKELY(++hub->ops >= OPS_SLICE))
         hub_slice_end(hub);
+}
+
+/* The same for a call that has moved so many bytes, or failed (< 0). */
+static inline void hub_spend_bytes(struct green_hub *hub, long bytes)
+{
+    hub->ops += (unsigned)((bytes > 0 ? bytes : 0) >> OPS_BYTES);
+    hub_spend(hub);
 }
 
 /* CLOCK_MONOTONIC in nanoseconds. */

@@ -1000,6 +1000,22 @@ static void test_slices_end_with_a_poll(void **state)
     close_pair(fd);
 }
 
+/* Scenario 137: large reads use a slice up sooner. */
+static void test_bytes_count_too(void **state)
+{
+    enum { SLICES = 8, SIZE = 32 * 1024, CALLS = OPS_SLICE / 3 + 1 };
+    static char buf[SIZE];
+    int fd[2];
+    (void)state;
+    unix_pair(fd);
+    assert_int_equal(green_send(fd[0], buf, SIZE, 0), SIZE);
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < SLICES * CALLS; i++)
+        assert_int_equal(green_recv(fd[1], buf, SIZE, MSG_PEEK), SIZE);
+    assert_in_range(stats_now().polls - before.polls, SLICES - 1, SLICES + 1);
+    close_pair(fd);
+}
+
 static int read_for_ever(void *arg)
 {
     char c;
@@ -1131,6 +1147,7 @@ int main(void)
         cmocka_unit_test(test_poll_writable),
         cmocka_unit_test(test_ready_socket_does_not_starve),
         cmocka_unit_test(test_slices_end_with_a_poll),
+        cmocka_unit_test(test_bytes_count_too),
         cmocka_unit_test(test_ready_socket_and_cancel),
         cmocka_unit_test(test_bad_descriptors),
         cmocka_unit_test(test_too_many_buffers),

@@ -148,6 +148,45 @@ static void test_cancel_is_a_level(void **state)
     assert_int_equal(result, 5);
 }
 
+struct stubborn {
+    bool stop;
+    bool late; /* refused by a deadline, not by cancellation */
+};
+
+/* 0: somebody could say stop. */
+static int insist(void *arg)
+{
+    struct stubborn *s = arg;
+    green_within(s->late ? 0 : INT64_MAX)
+        for (int i = 0; i < 1000000 && !s->stop; i++)
+            if (green_sleep(GREEN_SEC) == 0)
+                break;
+    return s->stop ? 0 : -1;
+}
+
+static int say_stop(void *arg)
+{
+    ((struct stubborn *)arg)->stop = true;
+    return 0;
+}
+
+/* Scenarios 25, 87: who goes on calling though each call is refused lets others run. */
+static void test_refused_calls_yield(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct stubborn s = {.late = late};
+        int result = -1;
+        green_thread *t = green_spawn(insist, &s);
+        green_yield();
+        if (!late)
+            green_cancel(t);
+        green_detach(green_spawn(say_stop, &s));
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 0);
+    }
+}
+
 static int cancel_self(void *arg)
 {
     (void)arg;
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_cancel_blocked),
         cmocka_unit_test(test_cancel_runnable),
         cmocka_unit_test(test_cancel_is_a_level),
+        cmocka_unit_test(test_refused_calls_yield),
         cmocka_unit_test(test_odd_targets),
         cmocka_unit_test(test_second_joiner),
         cmocka_unit_test(test_errno_is_kept),
