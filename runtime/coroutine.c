@@ -58,8 +58,6 @@ static _Thread_local struct {
 
 /* ---- stacks: pools of all OS threads together ---- */
 
-enum { STACK_STANDARD = 256 * 1024 };
-
 static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stack_pool pools[STACK_CLASSES]; /* 16 KiB, 32 KiB ...; made at first use */
 
@@ -222,7 +220,7 @@ GREEN_API green_coroutine *green_coroutine_create_with(const green_coroutine_opt
                                                        int (*fn)(green_coroutine *self, void *arg),
                                                        void *arg)
 {
-    size_t size = stack_round(options->stack_size != 0 ? options->stack_size : STACK_STANDARD);
+    size_t size = options->stack_size != 0 ? stack_round(options->stack_size) : stack_standard();
     if (fn == NULL || size == 0) {
         fail(EINVAL, "green_coroutine: %s", fn == NULL ? "no function" : "stack size over 1 GiB");
         return NULL;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #ifndef MADV_GUARD_INSTALL
@@ -43,6 +44,21 @@ size_t stack_round(size_t size)
     while (rounded < size && rounded < stack_most)
         rounded *= 2;
     return rounded < size ? 0 : rounded;
+}
+
+size_t stack_standard(void)
+{
+    static atomic_size_t standard;
+    size_t bytes = atomic_load_explicit(&standard, memory_order_relaxed);
+    if (bytes == 0) {
+        const char *wish = getenv("GREEN_STACK");
+        char *end = NULL;
+        bytes = wish != NULL ? strtoul(wish, &end, 0) : 0;
+        if (bytes == 0 || *end != '\0' || (bytes = stack_round(bytes)) == 0)
+            bytes = (size_t)256 << 10; /* nonsense must not make stacks small */
+        atomic_store_explicit(&standard, bytes, memory_order_relaxed);
+    }
+    return bytes;
 }
 
 void stack_pool_init(struct stack_pool *pool, size_t size)

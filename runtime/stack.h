@@ -50,3 +50,6 @@ void stack_put(struct stack_pool *pool, struct stack *stack);
 
 /* Round a wished-for size up to one that a pool can have; 0 if it is too large. */
 size_t stack_round(size_t size);
+
+/* The size for those without wishes: $GREEN_STACK, asked once, or 256 KiB. */
+size_t stack_standard(void);

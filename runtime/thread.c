@@ -9,7 +9,6 @@
 #include "shared.h"
 #include "sys.h"
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- starting ---- */
@@ -63,26 +62,11 @@ static __attribute__((noinline)) void thread_entry(void)
     thread_end(t);
 }
 
-/* The size that a spawn without wishes gets; asked of the environment once. */
-static size_t standard_size(void)
-{
-    static size_t standard;
-    if (standard == 0) {
-        const char *wish = getenv("GREEN_STACK");
-        char *end = NULL;
-        size_t bytes = wish != NULL ? strtoul(wish, &end, 0) : 0;
-        if (bytes == 0 || *end != '\0' || (bytes = stack_round(bytes)) == 0)
-            bytes = (size_t)256 << 10; /* nonsense must not make stacks small */
-        standard = bytes;
-    }
-    return standard;
-}
-
 static struct stack_pool *pool_for(struct green_hub *hub, size_t size)
 {
     if (LIKELY(size == 0 && hub->pool != NULL))
         return hub->pool;
-    size_t wanted = size != 0 ? size : standard_size();
+    size_t wanted = size != 0 ? size : stack_standard();
     for (int i = 0; i < STACK_CLASSES; i++)
         if (hub->pools[i].size >= wanted) {
             if (size == 0)

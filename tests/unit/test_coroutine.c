@@ -29,6 +29,27 @@ static int add_up(green_coroutine *self, void *arg)
     return (int)sum;
 }
 
+static int use_much_stack(green_coroutine *self, void *arg)
+{
+    volatile char much[600 * 1024];
+    (void)self, (void)arg;
+    much[0] = much[sizeof much - 1] = 1;
+    return much[0] + much[sizeof much - 1];
+}
+
+/* The standard size is asked of the environment, as that of green threads is: once, so that this
+ * comes first. */
+static void test_size_in_the_environment(void **state)
+{
+    (void)state;
+    setenv("GREEN_STACK", "1048576", 1);
+    green_coroutine *co = green_coroutine_create(use_much_stack, NULL);
+    unsetenv("GREEN_STACK");
+    assert_int_equal(green_coroutine_resume(co, NULL, NULL), 0);
+    assert_int_equal(green_coroutine_result(co), 2);
+    assert_int_equal(green_coroutine_destroy(co), 0);
+}
+
 static void test_values_go_in_and_out(void **state)
 {
     void *out = NULL;
@@ -521,6 +542,7 @@ static void test_the_hub_may_appear_inside_of_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_size_in_the_environment),
         cmocka_unit_test(test_values_go_in_and_out),
         cmocka_unit_test(test_throw_fails_the_pending_yield),
         cmocka_unit_test(test_what_is_not_caught_is_the_resumers_error),
