@@ -251,6 +251,13 @@ GREEN_API int green_yield(void)
     return (int)returned(park_refused(hub));
 }
 
+static int sleep_until(struct green_hub *hub, int64_t until)
+{
+    bool own = until < hub->current->deadline;
+    int err = park(hub, NULL, WAIT_BACK, until, "sleep", 0);
+    return (int)returned(own && err == -ETIMEDOUT ? 0 : err);
+}
+
 GREEN_API int green_sleep(int64_t nanoseconds)
 {
     struct green_hub *hub = hub_here();
@@ -259,10 +266,15 @@ GREEN_API int green_sleep(int64_t nanoseconds)
     if (nanoseconds <= 0)
         return green_yield();
     int64_t now = hub_clock();
-    int64_t until = nanoseconds > INT64_MAX - now ? INT64_MAX : now + nanoseconds;
-    bool own = until < hub->current->deadline;
-    int err = park(hub, NULL, WAIT_BACK, until, "sleep", 0);
-    return (int)returned(own && err == -ETIMEDOUT ? 0 : err);
+    return sleep_until(hub, nanoseconds > INT64_MAX - now ? INT64_MAX : now + nanoseconds);
+}
+
+GREEN_API int green_sleep_until(int64_t at)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    return at <= hub_clock() ? green_yield() : sleep_until(hub, at);
 }
 
 GREEN_API green_thread *green_self(void)

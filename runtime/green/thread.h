@@ -73,6 +73,12 @@ GREEN_API int green_yield(void);
 /* Sleep. 0: only yield. May yield. */
 GREEN_API int green_sleep(int64_t nanoseconds);
 
+/* Sleep until green_now() (green/deadline.h) has come to `at`; if it has already: only yield. A
+ * clock that does not drift, whatever its work takes:
+ *     for (int64_t at = green_now(); work() == 0; green_sleep_until(at += GREEN_SEC))
+ * May yield. */
+GREEN_API int green_sleep_until(int64_t at);
+
 /* The calling green thread; NULL and ENOMEM if the OS thread's hub cannot be made. */
 GREEN_API green_thread *green_self(void);
 

@@ -16,6 +16,62 @@ static void test_sleep(void **state)
     assert_true(green_now() - start >= 10 * GREEN_MS);
 }
 
+/* A clock of a thread: by the hour, so that none of its ticks but those in the past come. */
+struct ticker {
+    int64_t at; /* of its next tick */
+    int ticks;
+    int stop_at; /* so many */
+};
+
+static int tick(void *arg)
+{
+    struct ticker *t = arg;
+    while (green_sleep_until(t->at) == 0) {
+        if (green_now() < t->at)
+            return -1;
+        if (++t->ticks == t->stop_at)
+            return 0;
+        t->at += 3600 * GREEN_SEC;
+    }
+    return errno;
+}
+
+/* Scenario 56: it repeats without drift (what is late comes at once, and lets others run), stops
+ * itself, and is stopped. */
+static void test_ticks(void **state)
+{
+    int result = -1;
+    int64_t now = green_now();
+    struct ticker late = {now - 5 * 3600 * GREEN_SEC, 0, 3};
+    struct ticker cancelled = {now - 4 * 3600 * GREEN_SEC, 0, 0};
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_thread *t = green_spawn(tick, &late);
+    green_thread *u = green_spawn(tick, &cancelled);
+    for (int turns = 1; turns <= 4; turns++) {
+        green_yield();
+        assert_int_equal(late.ticks, turns - 1);
+    }
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(late.at, now - 3 * 3600 * GREEN_SEC);
+    for (int i = 0; i < 10; i++)
+        green_yield();
+    assert_int_equal(cancelled.ticks, 5);
+    assert_int_equal(cancelled.at, now + 3600 * GREEN_SEC);
+    assert_int_equal(green_kill(u, &result), 0);
+    assert_int_equal(result, ECANCELED);
+    assert_nothing_left(before);
+
+    struct ticker soon = {green_now() + 5 * GREEN_MS, 0, 1};
+    assert_int_equal(tick(&soon), 0);
+    green_within(GREEN_MS)
+        assert_fails(green_sleep_until(INT64_MAX), ETIMEDOUT);
+    assert_true(green_expired());
+    green_within(GREEN_MS)
+        assert_fails(green_sleep_until(INT64_MAX - 1), ETIMEDOUT);
+}
+
 /* Scenarios 1, 4: each call fails while the deadline holds, and nothing of it stays. */
 static void test_own_deadline(void **state)
 {
@@ -192,10 +248,15 @@ static void test_stale_timer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sleep),        cmocka_unit_test(test_own_deadline),
-        cmocka_unit_test(test_not_fired),    cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_zero),         cmocka_unit_test(test_scope_ends_by_any_way_out),
-        cmocka_unit_test(test_ten_thousand), cmocka_unit_test(test_spinner_lets_timers_fire),
+        cmocka_unit_test(test_sleep),
+        cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_own_deadline),
+        cmocka_unit_test(test_not_fired),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_scope_ends_by_any_way_out),
+        cmocka_unit_test(test_ten_thousand),
+        cmocka_unit_test(test_spinner_lets_timers_fire),
         cmocka_unit_test(test_stale_timer),
     };
     return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);

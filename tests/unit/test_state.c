@@ -213,7 +213,7 @@ static int dump_to_file(void *arg)
     return n < 0 ? -1 : 0;
 }
 
-/* Scenario 175: a hub that does not answer is left out and named, the others are told of. */
+/* A hub that does not answer is left out and named, the others are told of. */
 static void test_dump_of_a_hub_that_is_held_up(void **state)
 {
     (void)state;
