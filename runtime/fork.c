@@ -51,7 +51,7 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
     t->ident = ident_take(&hub->idents);
     list_append(&hub->threads, &t->all);
     hub->live++;
-    hub->active++;
+    hub_count_active(hub, 1);
     t->timer_pos = 0;
     t->timer_at = INT64_MAX;
     t->ends = (struct wait_queue){0}; /* who waited for its end is gone */

@@ -59,7 +59,7 @@ struct green_hub {
     struct list threads;     /* all of this hub */
     struct idents idents;    /* their numbers */
     uint32_t live;           /* how many; each has room in the heap */
-    uint32_t active;         /* how many of them are not done */
+    _Atomic uint32_t active; /* how many of them are not done; other hubs look, too */
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
@@ -97,6 +97,13 @@ static inline void hub_ready(struct green_hub *hub, struct green_thread *thread)
     else
         hub->ready_last->next = thread;
     hub->ready_last = thread;
+}
+
+/* No locked instruction: only the hub's OS thread writes. */
+static inline void hub_count_active(struct green_hub *hub, uint32_t by)
+{
+    uint32_t active = atomic_load_explicit(&hub->active, memory_order_relaxed);
+    atomic_store_explicit(&hub->active, active + by, memory_order_relaxed);
 }
 
 /* Let others run; the running thread stays ready. */

@@ -213,20 +213,70 @@ GREEN_API green_hub *green_hub_self(void)
     return hub_here();
 }
 
-GREEN_API green_hub *green_hub_next(void)
+/* ---- where to put work ---- */
+
+/* The one behind it in the ring of those that share the work; NULL: the first. */
+static struct green_hub *behind(const struct green_hub *hub)
+{
+    const struct list *l = hub != NULL ? hub->hubs.next : all.next;
+    while (l == &all || !CONTAINER(l, struct green_hub, hubs)->shared)
+        l = l->next;
+    return CONTAINER(l, struct green_hub, hubs);
+}
+
+/* Those with as few threads take turns. */
+static struct green_hub *idlest(void)
+{
+    struct green_hub *best = behind(next_up), *hub = best;
+    for (int i = 1; i < shared; i++) {
+        hub = behind(hub);
+        if (hub->active < best->active)
+            best = hub;
+    }
+    return best;
+}
+
+/* The lock, and the certainty that there is one to choose. */
+static bool choose_begin(void)
 {
     struct green_hub *hub = hub_here();
     if (hub == NULL)
-        return NULL;
+        return false;
     share(hub, true);
     pthread_mutex_lock(&lock);
-    struct list *l = next_up != NULL ? next_up->hubs.next : all.next;
-    while (l == &all || !CONTAINER(l, struct green_hub, hubs)->shared)
-        l = l->next;
-    hub = next_up = CONTAINER(l, struct green_hub, hubs);
+    return true;
+}
+
+GREEN_API green_hub *green_hub_next(void)
+{
+    if (!choose_begin())
+        return NULL;
+    struct green_hub *hub = next_up = behind(next_up);
     pthread_mutex_unlock(&lock);
     return hub;
 }
+
+GREEN_API green_hub *green_hub_idlest(void)
+{
+    if (!choose_begin())
+        return NULL;
+    struct green_hub *hub = next_up = idlest();
+    pthread_mutex_unlock(&lock);
+    return hub;
+}
+
+GREEN_API green_hub *green_hub_nth(unsigned n)
+{
+    if (!choose_begin())
+        return NULL;
+    struct green_hub *hub = behind(NULL);
+    for (n %= (unsigned)shared; n > 0; n--)
+        hub = behind(hub);
+    pthread_mutex_unlock(&lock);
+    return hub;
+}
+
+/* ---- of one hub ---- */
 
 GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg)
 {
@@ -249,12 +299,16 @@ GREEN_API int green_hub_wait_idle(void)
     return 0;
 }
 
-GREEN_API int green_hub_stats_get(green_hub_stats *stats)
+struct figures {
+    struct green_hub *hub;
+    green_hub_stats *stats;
+};
+
+static void count_up(void *arg)
 {
-    struct green_hub *hub = hub_here();
-    if (hub == NULL)
-        return -1;
-    *stats = (green_hub_stats){
+    struct figures *f = arg;
+    struct green_hub *hub = f->hub;
+    *f->stats = (green_hub_stats){
         .switches = hub->switches,
         .polls = hub->polls,
         .spawned = hub->spawned,
@@ -263,8 +317,16 @@ GREEN_API int green_hub_stats_get(green_hub_stats *stats)
         .watches = hub->watches,
     };
     for (int i = 0; i < STACK_CLASSES; i++) {
-        stats->stacks += hub->pools[i].warm_count;
-        stats->unguarded += hub->pools[i].unguarded;
+        f->stats->stacks += hub->pools[i].warm_count;
+        f->stats->unguarded += hub->pools[i].unguarded;
     }
-    return 0;
+}
+
+GREEN_API int green_hub_stats_get(green_hub *hub, green_hub_stats *stats)
+{
+    struct green_hub *here = hub_here();
+    if (here == NULL)
+        return -1;
+    struct figures f = {hub != NULL ? hub : here, stats};
+    return (int)returned(hub_call(f.hub, count_up, &f));
 }

@@ -29,7 +29,7 @@ void thread_adopt(struct green_hub *hub, struct green_thread *t, const char *nam
     t->deadline = t->timer_at = INT64_MAX;
     list_append(&hub->threads, &t->all);
     hub->live++;
-    hub->active++;
+    hub_count_active(hub, 1);
     t->ident = ident_take(&hub->idents);
     thread_set_name(t, name);
 }
@@ -187,7 +187,7 @@ _Noreturn void thread_end(struct green_thread *t)
         far_join_end(t);
     if (t->detached)
         thread_free(t);
-    hub->active--;
+    hub_count_active(hub, (uint32_t)-1);
     if (UNLIKELY(hub->drained.head != NULL))
         wake_all(&hub->drained, 0);
     hub_switch(hub, true);

@@ -37,12 +37,18 @@ struct event_base;
  * ENOMEM, EINVAL (more than 1024, or $GREEN_HUBS is no such number). */
 GREEN_API int green_hubs(int n);
 
-/* The caller's hub, or the next in turn of those that green_hubs made (and the first caller's):
- * options.hub = green_hub_next() spreads threads round robin. */
+/* The caller's hub. */
 GREEN_API green_hub *green_hub_self(void);
-GREEN_API green_hub *green_hub_next(void);
 
-/* Figures of one hub since it was made, read by its own threads. */
+/* Where a thread is to run is said at its spawn: options.hub = one of these, or the caller's hub if
+ * it says nothing. They choose among the hubs that green_hubs made, and the first caller's: the
+ * next in turn; the one with the fewest threads alive (those in the background do not count); the
+ * n-th, modulo how many there are, for work that belongs to a key. NULL and ENOMEM. */
+GREEN_API green_hub *green_hub_next(void);
+GREEN_API green_hub *green_hub_idlest(void);
+GREEN_API green_hub *green_hub_nth(unsigned n);
+
+/* Figures of one hub since it was made. */
 typedef struct green_hub_stats {
     uint64_t switches;  /* from thread to thread */
     uint64_t polls;     /* calls into the event loop */
@@ -53,7 +59,9 @@ typedef struct green_hub_stats {
     uint64_t stacks;    /* stacks held for re-use now */
     uint64_t unguarded; /* stacks made without a guard page, for want of mappings */
 } green_hub_stats;
-GREEN_API int green_hub_stats_get(green_hub_stats *stats);
+/* hub NULL: the caller's. Another hub is asked for its figures: may yield. -1: EDEADLK, when called
+ * by a callback of a loop. */
+GREEN_API int green_hub_stats_get(green_hub *hub, green_hub_stats *stats);
 
 /* The libevent loop under the caller's hub, to add one's own events, bufferevents, evhttp to.
  * Their callbacks run on the hub's stack: they may spawn, but a call that would block fails with

@@ -69,6 +69,7 @@ static void test_join_and_cancel_elsewhere(void **state)
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, ECANCELED);
     t = green_spawn_with(&options, sleep_errno, NULL);
+    assert_int_equal(green_cancel(t), 0);
     assert_int_equal(green_detach(t), 0);
 }
 
@@ -230,6 +231,43 @@ static void test_next_is_no_passing_hub(void **state)
         assert_ptr_not_equal(green_hub_next(), passing);
     stay = false;
     assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static uint64_t threads_of(green_hub *hub)
+{
+    green_hub_stats s;
+    assert_int_equal(green_hub_stats_get(hub, &s), 0);
+    return s.threads;
+}
+
+/* Where work may go: in turn, by number, to whoever has the least; and the figures of any hub. */
+static void test_placement(void **state)
+{
+    enum { HUBS = 3, EACH = 5 };
+    green_thread *threads[HUBS * EACH];
+    green_spawn_options options = {0};
+    (void)state;
+    int hubs = green_hubs(HUBS);
+    assert_int_equal(hubs, HUBS);
+    for (int i = 0; i < hubs; i++) {
+        for (int k = 0; k < i; k++)
+            assert_ptr_not_equal(green_hub_nth((unsigned)i), green_hub_nth((unsigned)k));
+        assert_ptr_equal(green_hub_nth((unsigned)(i + hubs)), green_hub_nth((unsigned)i));
+        assert_int_equal(threads_of(green_hub_nth((unsigned)i)), 1);
+    }
+    options.hub = green_hub_nth(1); /* that one is busy, so the others get more */
+    for (int i = 0; i < EACH; i++)
+        assert_non_null(threads[i] = green_spawn_with(&options, sleep_errno, NULL));
+    for (int i = EACH; i < hubs * EACH; i++) {
+        options.hub = green_hub_idlest();
+        assert_ptr_not_equal(options.hub, green_hub_nth(1));
+        assert_non_null(threads[i] = green_spawn_with(&options, sleep_errno, NULL));
+    }
+    for (int i = 0; i < hubs; i++)
+        assert_int_equal(threads_of(green_hub_nth((unsigned)i)), 1 + EACH);
+    assert_int_equal(green_kill_all(threads, hubs * EACH), 0);
+    for (int i = 0; i < hubs; i++)
+        assert_int_equal(threads_of(green_hub_nth((unsigned)i)), 1);
 }
 
 static int blocked_errno;
@@ -447,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_join_while_the_hub_ends),
         cmocka_unit_test(test_short_calls_elsewhere),
         cmocka_unit_test(test_next_is_no_passing_hub),
+        cmocka_unit_test(test_placement),
         cmocka_unit_test(test_callback_calls_no_other_hub),
         cmocka_unit_test(test_event_base),
         cmocka_unit_test(test_messages),

@@ -421,7 +421,7 @@ static int nothing_left(void **state)
 {
     green_hub_stats s;
     (void)state;
-    return fds_open() == fds_before && green_hub_stats_get(&s) == 0 && s.watches == 0 &&
+    return fds_open() == fds_before && green_hub_stats_get(NULL, &s) == 0 && s.watches == 0 &&
                    s.threads == 1
                ? 0
                : -1;
