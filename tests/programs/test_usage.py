@@ -3,6 +3,7 @@
 import harness
 
 EXAMPLES = (
+    "actors",
     "echo_server",
     "echo_client",
     "http_get",
