@@ -438,7 +438,7 @@ int main(int argc, char **argv)
     run(seconds, count, seed);
     int found = count_tokens();
     green_hub_stats stats;
-    green_hub_stats_get(&stats);
+    green_hub_stats_get(NULL, &stats);
     printf("%ld steps, %d of %d tokens, %llu threads, %llu timers left\n", (long)steps, found,
            TOKENS, (unsigned long long)stats.threads, (unsigned long long)stats.timers);
     require(found == TOKENS, "tokens were lost");
