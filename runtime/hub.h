@@ -77,7 +77,9 @@ struct green_hub {
     bool gone;                       /* this is a forked child, it was the parent's (fork.c) */
 
     uint64_t spawned, watches;
-    uint32_t die; /* select.c's */
+    struct green_spawn_hook *hooks;     /* whom to tell of new threads (state.c) */
+    struct green_spawn_hook *hook_next; /* while they are told */
+    uint32_t die;                       /* select.c's */
 };
 
 /* Make the hub of this OS thread, on a loop of the program's or (NULL) its own; NULL and errno.

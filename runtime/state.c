@@ -1,4 +1,4 @@
-/* state.c - what a thread is doing: see green/state.h. */
+/* state.c - what a thread is doing, and that there is a new one: see green/state.h. */
 #include "state.h"
 #include "deadlock.h"
 #include "error.h"
@@ -93,4 +93,64 @@ GREEN_API unsigned green_ident(green_thread *t)
     if (t == NULL)
         t = green_self();
     return t != NULL ? t->ident : 0;
+}
+
+/* ---- hooks: a line that only its hub touches ---- */
+
+void hooks_run(struct green_hub *hub, struct green_thread *t)
+{
+    struct green_thread *caller = hub->current;
+    hub->current = &hub->loop; /* they must not block */
+    for (green_spawn_hook *h = hub->hooks; h != NULL; h = hub->hook_next) {
+        hub->hook_next = h->next; /* unless that one is cut meanwhile */
+        h->fn(h, t);
+    }
+    hub->current = caller;
+}
+
+static void hook_add(void *arg)
+{
+    green_spawn_hook *hook = arg;
+    green_spawn_hook **at = &hook->hub->hooks;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = hook;
+}
+
+static void hook_cut(void *arg)
+{
+    green_spawn_hook *hook = arg;
+    green_spawn_hook **at = &hook->hub->hooks;
+    while (*at != NULL && *at != hook)
+        at = &(*at)->next;
+    if (*at == hook)
+        *at = hook->next;
+    if (hook->hub->hook_next == hook)
+        hook->hub->hook_next = hook->next;
+}
+
+GREEN_API int green_spawn_hook_add(green_spawn_hook *hook, green_hub *of,
+                                   void (*fn)(green_spawn_hook *hook, green_thread *thread),
+                                   void *arg)
+{
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    *hook = (green_spawn_hook){.fn = fn, .arg = arg, .hub = of != NULL ? of : hub};
+    int err = hub_call(hook->hub, hook_add, hook);
+    if (err < 0)
+        hook->hub = NULL;
+    return (int)returned(err);
+}
+
+GREEN_API int green_spawn_hook_cut(green_spawn_hook *hook)
+{
+    if (hook->hub == NULL)
+        return 0;
+    if (hub_here() == NULL)
+        return -1;
+    int err = hub_call(hook->hub, hook_cut, hook);
+    if (err == 0)
+        hook->hub = NULL;
+    return (int)returned(err);
 }

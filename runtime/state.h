@@ -1,4 +1,4 @@
-/* state.h - asking threads of the same hub. See green/state.h. */
+/* state.h - asking threads of the same hub, and telling of new ones. See green/state.h. */
 #pragma once
 #include "thread.h"
 #include <green/state.h>
@@ -7,3 +7,6 @@ void state_of(const struct green_thread *thread, green_thread_info *info);
 
 /* "waiting" */
 const char *state_word(green_state state);
+
+/* Tell the hub's hooks of a thread that was just spawned. */
+void hooks_run(struct green_hub *hub, struct green_thread *thread);

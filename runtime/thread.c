@@ -7,6 +7,7 @@
 #include "links.h"
 #include "local.h"
 #include "shared.h"
+#include "state.h"
 #include "sys.h"
 #include <errno.h>
 #include <string.h>
@@ -139,6 +140,8 @@ struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thre
     else
         hub_ready(hub, t);
     hub->spawned++;
+    if (UNLIKELY(hub->hooks != NULL))
+        hooks_run(hub, t);
     return t;
 }
 

@@ -41,4 +41,31 @@ GREEN_API unsigned green_ident(green_thread *thread);
  * a hub that did not survive a fork. Or what write(2) says. */
 GREEN_API int green_dump(green_hub *hub, int fd);
 
+/* Being told of each new thread of a hub, to trace them; green/link.h tells of their ends. The hook
+ * is wherever its owner puts it, until it was cut. */
+typedef struct green_spawn_hook {
+    void (*fn)(struct green_spawn_hook *hook, green_thread *thread);
+    void *arg;
+    /* the rest is private */
+    green_hub *hub; /* NULL: in no line */
+    struct green_spawn_hook *next;
+} green_spawn_hook;
+#define GREEN_SPAWN_HOOK_INIT  \
+    {                          \
+        NULL, NULL, NULL, NULL \
+    }
+
+/* From now on have fn(hook, thread) called for each thread that is spawned on the hub (NULL: the
+ * caller's), by whatever call, before its first turn. The hooks of a hub are called in order, on
+ * its OS thread, and must neither block (calls that would fail with EDEADLK) nor spawn; they may
+ * name the thread, cancel it, link to it, and cut any hook, also their own. A hook must be cut
+ * before its hub ends. Another hub's: may yield. */
+GREEN_API int green_spawn_hook_add(green_spawn_hook *hook, green_hub *hub,
+                                   void (*fn)(green_spawn_hook *hook, green_thread *thread),
+                                   void *arg);
+
+/* From now on it is not called any more, and nothing of it is used. Harmless on one that was cut,
+ * or is GREEN_SPAWN_HOOK_INIT. Another hub's: may yield. */
+GREEN_API int green_spawn_hook_cut(green_spawn_hook *hook);
+
 GREEN_END_DECLS

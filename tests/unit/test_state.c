@@ -179,6 +179,95 @@ static void test_dump(void **state)
     assert_int_equal(green_kill(near, NULL), 0);
 }
 
+/* ---- hooks ---- */
+
+static char told[64];
+static green_spawn_hook hooks[3];
+
+static void tell(green_spawn_hook *hook, green_thread *t)
+{
+    size_t n = strlen(told);
+    bool fresh = green_thread_state(t) == GREEN_FRESH && green_sleep(1) == -1 && errno == EDEADLK;
+    snprintf(told + n, sizeof told - n, "%s%s%s ", (char *)hook->arg, green_name(t),
+             fresh ? "" : "?");
+}
+
+/* Cuts itself and the next. */
+static void tell_once(green_spawn_hook *hook, green_thread *t)
+{
+    tell(hook, t);
+    green_spawn_hook_cut(hook);
+    green_spawn_hook_cut(&hooks[1]);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+#define assert_told(text)                \
+    do {                                 \
+        assert_string_equal(told, text); \
+        told[0] = '\0';                  \
+    } while (0)
+
+static void spawn_named(const char *name, green_hub *hub, int64_t delay)
+{
+    green_spawn_options options = {.name = name, .hub = hub, .delay = delay};
+    green_thread *t = green_spawn_with(&options, nothing, NULL);
+    assert_non_null(t);
+    assert_int_equal(green_kill(t, NULL), 0);
+}
+
+/* Scenario 35: at once, later, in a group; removable, also while they are told. */
+static void test_spawn_hooks(void **state)
+{
+    (void)state;
+    green_group g = GREEN_GROUP_INIT;
+    spawn_named("a", NULL, 0);
+    assert_int_equal(green_spawn_hook_add(&hooks[0], NULL, tell, "1"), 0);
+    spawn_named("a", NULL, 0);
+    spawn_named("b", NULL, GREEN_SEC);
+    assert_int_equal(green_group_spawn(&g, nothing, NULL), 0);
+    assert_int_equal(green_group_join(&g), 0);
+    assert_told("1a 1b 1 ");
+    assert_int_equal(green_spawn_hook_cut(&hooks[0]), 0);
+    assert_int_equal(green_spawn_hook_cut(&hooks[0]), 0);
+    spawn_named("a", NULL, 0);
+    assert_told("");
+    assert_int_equal(green_spawn_hook_add(&hooks[0], NULL, tell_once, "1"), 0);
+    assert_int_equal(green_spawn_hook_add(&hooks[1], green_hub_self(), tell, "2"), 0);
+    assert_int_equal(green_spawn_hook_add(&hooks[2], NULL, tell, "3"), 0);
+    spawn_named("a", NULL, 0);
+    spawn_named("b", NULL, 0);
+    assert_told("1a 3a 3b ");
+    assert_int_equal(green_spawn_hook_cut(&hooks[2]), 0);
+    spawn_named("a", NULL, 0);
+    assert_told("");
+}
+
+/* Scenario 35: those of another hub. */
+static void test_spawn_hooks_elsewhere(void **state)
+{
+    green_spawn_hook hook = GREEN_SPAWN_HOOK_INIT;
+    (void)state;
+    assert_int_equal(green_spawn_hook_cut(&hook), 0);
+    assert_true(green_hubs(2) >= 2);
+    green_hub *other = green_hub_next();
+    if (other == green_hub_self())
+        other = green_hub_next();
+    assert_int_equal(green_spawn_hook_add(&hook, other, tell, "far "), 0);
+    spawn_named("a", other, 0);
+    spawn_named("b", NULL, 0);
+    assert_told("far a ");
+    assert_int_equal(green_spawn_hook_cut(&hook), 0);
+    spawn_named("a", other, 0);
+    assert_told("");
+}
+
+/* ---- dumps ---- */
+
 static atomic_int held_up;
 static sem_t let_go;
 
@@ -253,6 +342,8 @@ int main(void)
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_waits),
         cmocka_unit_test(test_idents),
+        cmocka_unit_test(test_spawn_hooks),
+        cmocka_unit_test(test_spawn_hooks_elsewhere),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_dump_of_a_hub_that_is_held_up),
     };
