@@ -4,12 +4,14 @@
 
 #include <green/barrier.h>
 #include <green/condition.h>
+#include <green/defer.h>
 #include <green/event.h>
 #include <green/once.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/semaphore.h>
 #include <green/wait_group.h>
+#include <pthread.h>
 
 /* What a thread did, in the order it was done. */
 static char trace[64];
@@ -125,6 +127,61 @@ static void test_mutex_deadline_and_spin(void **state)
     }
 }
 
+/* ---- nobody starves ---- */
+
+struct hog {
+    green_mutex *mutex; /* one of the three */
+    green_semaphore *semaphore;
+    green_rwlock *rwlock;
+    char name;
+};
+
+static int hog_take(struct hog *h)
+{
+    return h->mutex != NULL       ? green_mutex_lock(h->mutex)
+           : h->semaphore != NULL ? green_semaphore_acquire(h->semaphore)
+                                  : green_rwlock_write(h->rwlock);
+}
+
+static int hog_give(struct hog *h)
+{
+    return h->mutex != NULL       ? green_mutex_unlock(h->mutex)
+           : h->semaphore != NULL ? green_semaphore_release(h->semaphore)
+                                  : green_rwlock_unlock(h->rwlock);
+}
+
+/* Wants it back as soon as it has given it up. */
+static int hog(void *arg)
+{
+    for (int i = 0; i < 5; i++) {
+        if (hog_take(arg) < 0)
+            return -1;
+        note(((struct hog *)arg)->name);
+        if (green_yield() < 0 || hog_give(arg) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Scenario 80: what is given up goes to who waits, not to who asks again first. */
+static void test_hogs_take_turns(void **state)
+{
+    green_mutex m = GREEN_MUTEX_INIT;
+    green_semaphore s = GREEN_SEMAPHORE_INIT(1);
+    green_rwlock l = GREEN_RWLOCK_INIT;
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        green_group g = GREEN_GROUP_INIT;
+        struct hog a = {kind == 0 ? &m : NULL, kind == 1 ? &s : NULL, &l, 'a'}, b = a;
+        b.name = 'b';
+        reset();
+        assert_int_equal(green_group_spawn(&g, hog, &a), 0);
+        assert_int_equal(green_group_spawn(&g, hog, &b), 0);
+        assert_int_equal(green_group_join(&g), 0);
+        assert_string_equal(trace, "ababababab");
+    }
+}
+
 /* ---- semaphore ---- */
 
 static int acquire(void *semaphore)
@@ -155,6 +212,28 @@ static void test_semaphore(void **state)
     assert_fails(green_semaphore_release(&b), EOVERFLOW);
     assert_int_equal(green_semaphore_acquire(&b), 0);
     assert_int_equal(green_semaphore_release(&b), 0);
+}
+
+static int release_later(void *semaphore)
+{
+    green_sleep(GREEN_MS);
+    return green_semaphore_release(semaphore);
+}
+
+/* Scenarios 79, 87: a permit given back before anybody wants it is had at once; a spin around try
+ * lets the holder run. */
+static void test_semaphore_spin(void **state)
+{
+    green_semaphore s = GREEN_SEMAPHORE_INIT(0);
+    (void)state;
+    assert_int_equal(green_semaphore_release(&s), 0);
+    green_within(0)
+        assert_int_equal(green_semaphore_acquire(&s), 0);
+    green_thread *t = green_spawn(release_later, &s);
+    while (green_semaphore_try(&s) < 0)
+        assert_int_equal(errno, EBUSY);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(s.count, 0);
 }
 
 /* ---- event ---- */
@@ -196,6 +275,81 @@ static void test_event(void **state)
     green_event_set(&e);
     green_within(0)
         assert_int_equal(green_event_wait(&e), 0);
+}
+
+/* Scenario 71: set and cleared at once, for one, a hundred, a thousand. */
+static void test_event_wakes_all(void **state)
+{
+    static const int counts[] = {1, 100, 1000};
+    green_event e = GREEN_EVENT_INIT;
+    (void)state;
+    for (size_t k = 0; k < COUNT(counts); k++) {
+        struct waiter_on_event w = {&e, '.'};
+        green_group g = GREEN_GROUP_INIT;
+        for (int i = 0; i < counts[k]; i++)
+            assert_int_equal(green_group_spawn(&g, await_event, &w), 0);
+        green_yield();
+        green_event_set(&e);
+        green_event_clear(&e);
+        green_within(60 * GREEN_SEC)
+            assert_int_equal(green_group_join(&g), 0);
+    }
+}
+
+/* Scenarios 72, 73, 74: while those who are to go on have not run yet: who comes after the clearing
+ * waits; who comes while it is set does not, and nobody else runs; nor the second time. */
+static void test_event_during_the_waking(void **state)
+{
+    green_event e = GREEN_EVENT_INIT;
+    struct waiter_on_event w = {&e, 'w'};
+    (void)state;
+    reset();
+    green_thread *t = green_spawn(await_event, &w);
+    green_yield();
+    green_event_set(&e);
+    uint64_t polls = stats_now().polls, switches = stats_now().switches;
+    assert_int_equal(green_event_wait(&e), 0);
+    assert_int_equal(green_event_wait(&e), 0);
+    assert_int_equal(stats_now().polls, polls);
+    assert_int_equal(stats_now().switches, switches);
+    assert_string_equal(trace, ""); /* it has been woken before, and runs after */
+    green_event_clear(&e);
+    green_within(GREEN_MS)
+        assert_fails(green_event_wait(&e), ETIMEDOUT);
+    assert_string_equal(trace, "w");
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
+/* The first that is woken closes the door behind itself. */
+static int clear_and_wait(void *arg)
+{
+    struct waiter_on_event *w = arg;
+    if (await_event(w) < 0 || green_event_clear(w->event) < 0)
+        return -1;
+    return await_event(w);
+}
+
+/* Scenario 72: those behind it go on all the same, and it has to wait again. */
+static void test_event_cleared_by_the_first(void **state)
+{
+    green_event e = GREEN_EVENT_INIT;
+    struct waiter_on_event a = {&e, 'a'}, b = {&e, 'b'};
+    green_group g = GREEN_GROUP_INIT;
+    int result = -1;
+    (void)state;
+    reset();
+    green_thread *first = green_spawn(clear_and_wait, &a);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(green_group_spawn(&g, await_event, &b), 0);
+    green_yield();
+    green_event_set(&e);
+    assert_int_equal(green_group_join(&g), 0);
+    assert_false(green_event_is_set(&e));
+    assert_string_equal(trace, "abbb");
+    green_event_set(&e);
+    assert_int_equal(green_join(first, &result), 0);
+    assert_int_equal(result, 0);
+    assert_string_equal(trace, "abbba");
 }
 
 /* ---- condition ---- */
@@ -421,6 +575,37 @@ static void test_result(void **state)
     assert_fails(green_result_fail(&f, 0), EINVAL);
 }
 
+static int get_value(void *arg)
+{
+    void *got = NULL;
+    return green_result_get(arg, &got) == 0 && got == arg ? 0 : -1;
+}
+
+static int get_failure(void *arg)
+{
+    return green_result_get(arg, NULL) < 0 && errno == EIO ? 0 : -1;
+}
+
+/* Scenario 75: many get the value, or the failure, before it is given and after. */
+static void test_result_of_many(void **state)
+{
+    green_result r = GREEN_RESULT_INIT, f = GREEN_RESULT_INIT;
+    green_group g = GREEN_GROUP_INIT;
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 100; i++) {
+            assert_int_equal(green_group_spawn(&g, get_value, &r), 0);
+            assert_int_equal(green_group_spawn(&g, get_failure, &f), 0);
+        }
+        green_yield();
+        if (round == 0) {
+            assert_int_equal(green_result_set(&r, &r), 0);
+            assert_int_equal(green_result_fail(&f, EIO), 0);
+        }
+        assert_int_equal(green_group_join(&g), 0);
+    }
+}
+
 /* ---- what is ready ---- */
 
 /* How many calls fail, of those that would not have to wait; all for the reason `err`. */
@@ -469,21 +654,67 @@ static void test_ready_and_cancelled(void **state)
     assert_int_equal(refused(EPROTO), 1);
 }
 
+/* ---- at the end of a thread ---- */
+
+static void lock_and_note(void *mutex)
+{
+    if (green_mutex_lock(mutex) == 0) {
+        note('l');
+        green_mutex_unlock(mutex);
+    }
+}
+
+static int defer_lock(void *mutex)
+{
+    return green_defer(lock_and_note, mutex);
+}
+
+static void *os_thread_defers(void *mutex)
+{
+    green_defer(lock_and_note, mutex);
+    return NULL;
+}
+
+/* Scenario 83: a lock that is held is waited for in the clean-up of a thread, and of a hub. */
+static void test_lock_at_the_end(void **state)
+{
+    green_mutex m = GREEN_MUTEX_INIT;
+    pthread_t os_thread;
+    (void)state;
+    reset();
+    assert_int_equal(green_mutex_lock(&m), 0);
+    green_thread *t = green_spawn(defer_lock, &m);
+    green_yield();
+    assert_string_equal(trace, "");
+    assert_int_equal(pthread_create(&os_thread, NULL, os_thread_defers, &m), 0);
+    assert_int_equal(green_mutex_unlock(&m), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(pthread_join(os_thread, NULL), 0);
+    assert_string_equal(trace, "ll");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mutex_is_fifo),
         cmocka_unit_test(test_mutex_owner_rules),
         cmocka_unit_test(test_mutex_deadline_and_spin),
+        cmocka_unit_test(test_hogs_take_turns),
         cmocka_unit_test(test_semaphore),
+        cmocka_unit_test(test_semaphore_spin),
         cmocka_unit_test(test_event),
+        cmocka_unit_test(test_event_wakes_all),
+        cmocka_unit_test(test_event_during_the_waking),
+        cmocka_unit_test(test_event_cleared_by_the_first),
         cmocka_unit_test(test_condition),
         cmocka_unit_test(test_rwlock),
         cmocka_unit_test(test_barrier),
         cmocka_unit_test(test_wait_group),
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_result),
+        cmocka_unit_test(test_result_of_many),
         cmocka_unit_test(test_ready_and_cancelled),
+        cmocka_unit_test(test_lock_at_the_end),
     };
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 }
