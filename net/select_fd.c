@@ -72,15 +72,14 @@ static void leave(struct green_hub *hub, green_case *c)
     w->entered = false;
 }
 
-static const struct case_kind readable_kind = {look_readable, enter, leave, NULL};
-static const struct case_kind writable_kind = {look_writable, enter, leave, NULL};
-
 GREEN_API green_case green_case_readable(int fd)
 {
-    return (green_case){.kind = &readable_kind, .number = fd};
+    static const struct case_kind kind = {.look = look_readable, .enter = enter, .leave = leave};
+    return (green_case){.kind = &kind, .number = fd};
 }
 
 GREEN_API green_case green_case_writable(int fd)
 {
-    return (green_case){.kind = &writable_kind, .number = fd};
+    static const struct case_kind kind = {.look = look_writable, .enter = enter, .leave = leave};
+    return (green_case){.kind = &kind, .number = fd};
 }

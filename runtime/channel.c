@@ -3,9 +3,9 @@
  * At any time at most one line has waiters: receivers only while the buffer is empty, senders only
  * while it is full. A waiter's standing has the address of its value, so that the other side copies
  * it directly; -EPIPE is the outcome when the channel was closed meanwhile. */
-#include "channel.h"
 #include "error.h"
 #include "memory.h"
+#include "select.h"
 #include <errno.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static void *slot(green_chan *c, size_t i)
     return c->buffer + (at < c->capacity ? at : at - c->capacity) * c->size;
 }
 
-int channel_put(struct green_hub *hub, green_chan *c, const void *item)
+static int put(struct green_hub *hub, green_chan *c, const void *item)
 {
     struct waiter *receiver;
     if (c->closed)
@@ -42,7 +42,7 @@ int channel_put(struct green_hub *hub, green_chan *c, const void *item)
     return 0;
 }
 
-int channel_take(struct green_hub *hub, green_chan *c, void *item)
+static int take(struct green_hub *hub, green_chan *c, void *item)
 {
     struct waiter *sender = c->count == c->capacity ? shared_claim(&c->senders) : NULL;
     if (c->count > 0) {
@@ -69,7 +69,7 @@ static int send(struct green_hub *hub, green_chan *c, const void *item, bool wai
     if (err < 0)
         return err;
     guard_enter(hub, &c->guard);
-    err = channel_put(hub, c, item);
+    err = put(hub, c, item);
     if (err == -EAGAIN && wait)
         return shared_hand(hub, &c->guard, &c->senders, 0, (void *)(uintptr_t)item,
                            "channel (to send)", c);
@@ -84,7 +84,7 @@ static int receive(struct green_hub *hub, green_chan *c, void *item, bool wait)
     if (got < 0)
         return got;
     guard_enter(hub, &c->guard);
-    got = channel_take(hub, c, item);
+    got = take(hub, c, item);
     if (got == -EAGAIN && wait) {
         int err = shared_hand(hub, &c->guard, &c->receivers, 0, item, "channel (to receive)", c);
         return err == 0 ? 1 : err == -EPIPE ? 0 : err;
@@ -134,6 +134,64 @@ GREEN_API int green_chan_close(green_chan *c)
 GREEN_API size_t green_chan_count(green_chan *c)
 {
     return __atomic_load_n(&c->count, __ATOMIC_RELAXED);
+}
+
+/* ---- cases of green_select ---- */
+
+static int look_to_send(struct green_hub *hub, green_case *c)
+{
+    int err = put(hub, c->object, c->item);
+    return err == -EAGAIN ? 0 : err < 0 ? err : 1;
+}
+
+GREEN_API green_case green_case_send(green_chan *c, const void *item)
+{
+    static const struct case_kind kind = {.look = look_to_send};
+    if (c == NULL)
+        return CASE_NEVER;
+    return (green_case){
+        .kind = &kind,
+        .object = c,
+        .item = (void *)(uintptr_t)item,
+        .guard = &c->guard,
+        .line = &c->senders,
+    };
+}
+
+static int received(green_case *c, int got)
+{
+    if (got == 0 && c->item != NULL)
+        memset(c->item, 0, ((green_chan *)c->object)->size);
+    if (c->got != NULL)
+        *c->got = got;
+    return 1;
+}
+
+static int look_to_receive(struct green_hub *hub, green_case *c)
+{
+    int got = take(hub, c->object, c->item);
+    return got == -EAGAIN ? 0 : received(c, got);
+}
+
+static int has_received(green_case *c, int outcome)
+{
+    received(c, outcome == 0);
+    return 0;
+}
+
+GREEN_API green_case green_case_recv(green_chan *c, void *item, int *got)
+{
+    static const struct case_kind kind = {.look = look_to_receive, .won = has_received};
+    if (c == NULL)
+        return CASE_NEVER;
+    return (green_case){
+        .kind = &kind,
+        .object = c,
+        .item = item,
+        .got = got,
+        .guard = &c->guard,
+        .line = &c->receivers,
+    };
 }
 
 /* ---- life ---- */

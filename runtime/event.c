@@ -1,6 +1,6 @@
 /* event.c - see green/event.h. */
 #include "error.h"
-#include "shared.h"
+#include "select.h"
 #include <green/event.h>
 
 GREEN_API int green_event_set(green_event *e)
@@ -44,4 +44,20 @@ GREEN_API int green_event_wait(green_event *e)
         return (int)returned(shared_wait(hub, &e->guard, &e->waiters, 0, "event", e));
     guard_leave(hub, &e->guard);
     return 0;
+}
+
+/* ---- as a case of green_select ---- */
+
+static int look_if_set(struct green_hub *hub, green_case *c)
+{
+    (void)hub;
+    return ((green_event *)c->object)->set;
+}
+
+GREEN_API green_case green_case_set(green_event *e)
+{
+    static const struct case_kind kind = {.look = look_if_set};
+    if (e == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = e, .guard = &e->guard, .line = &e->waiters};
 }

@@ -56,7 +56,6 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
     t->timer_at = INT64_MAX;
     t->ends = (struct wait_queue){0}; /* who waited for its end is gone */
     t->watchers = (green_waiters){0};
-    t->guard = (green_guard){0};
     t->far = NULL;
     t->group = NULL;
     t->joined = t->detached = false;

@@ -67,6 +67,7 @@ struct green_hub {
     bool shared;               /* green_hub_next may choose it */
     bool ending;               /* hub_destroy has begun: no more spawns */
     struct wait_queue drained; /* who looks again whenever a thread has ended */
+    green_guard ends;          /* of its threads' watchers: it outlives the threads */
 
     struct waiter *served;      /* threads of other hubs, to be told so (shared.h) */
     struct waiter *served_last; /* valid while served != NULL */

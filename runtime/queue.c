@@ -5,11 +5,11 @@
  * outcome for those who wait when the queue is shut down. */
 #include "error.h"
 #include "memory.h"
-#include "shared.h"
+#include "select.h"
 #include <errno.h>
 #include <green/queue.h>
 
-enum { GET, PEEK }; /* tags of getters */
+enum { GET, PEEK }; /* tags of getters; cases of green_select have the first */
 
 struct entry {
     void *item;
@@ -288,6 +288,64 @@ GREEN_API int green_queue_resize(green_queue *q, size_t limit)
 GREEN_API size_t green_queue_count(green_queue *q)
 {
     return __atomic_load_n(&q->count, __ATOMIC_RELAXED);
+}
+
+/* ---- cases of green_select ---- */
+
+static int look_to_put(struct green_hub *hub, green_case *c)
+{
+    int err = put(hub, c->object, c->item);
+    return err == -EAGAIN ? 0 : err < 0 ? err : 1;
+}
+
+GREEN_API green_case green_case_put(green_queue *q, void *item)
+{
+    static const struct case_kind kind = {.look = look_to_put};
+    if (q == NULL)
+        return CASE_NEVER;
+    return (green_case){
+        .kind = &kind,
+        .object = q,
+        .item = item,
+        .guard = &q->guard,
+        .line = &q->putters,
+    };
+}
+
+static int was_got(green_case *c, int got)
+{
+    if (got == 0)
+        *(void **)c->item = NULL;
+    if (c->got != NULL)
+        *c->got = got;
+    return 1;
+}
+
+static int look_to_get(struct green_hub *hub, green_case *c)
+{
+    int got = take(hub, c->object, GET, c->item);
+    return got == -EAGAIN ? 0 : was_got(c, got);
+}
+
+static int has_got(green_case *c, int outcome)
+{
+    was_got(c, outcome == 0);
+    return 0;
+}
+
+GREEN_API green_case green_case_get(green_queue *q, void **item, int *got)
+{
+    static const struct case_kind kind = {.look = look_to_get, .won = has_got};
+    if (q == NULL)
+        return CASE_NEVER;
+    return (green_case){
+        .kind = &kind,
+        .object = q,
+        .item = (void *)item,
+        .got = got,
+        .guard = &q->guard,
+        .line = &q->getters,
+    };
 }
 
 /* ---- life ---- */

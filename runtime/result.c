@@ -1,6 +1,6 @@
 /* result.c - see green/result.h. */
 #include "error.h"
-#include "shared.h"
+#include "select.h"
 #include <errno.h>
 #include <green/result.h>
 
@@ -49,4 +49,20 @@ GREEN_API int green_result_get(green_result *r, void **value)
     if (value != NULL)
         *value = r->value;
     return (int)returned(-r->error);
+}
+
+/* ---- as a case of green_select ---- */
+
+static int look_if_given(struct green_hub *hub, green_case *c)
+{
+    (void)hub;
+    return ((green_result *)c->object)->given;
+}
+
+GREEN_API green_case green_case_ready(green_result *r)
+{
+    static const struct case_kind kind = {.look = look_if_given};
+    if (r == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = r, .guard = &r->guard, .line = &r->waiters};
 }

@@ -1,26 +1,24 @@
-/* select.h - what a kind of case has to bring along to be selected (net/ has kinds of its own). */
+/* select.h - what a kind of case has to bring along to be waited for. The kinds stand beside their
+ * nouns: channel.c, queue.c, semaphore.c, ...; net/ has some of its own. */
 #pragma once
 #include "shared.h"
 #include <green/select.h>
 
-/* All return negative errno on failure. For a case with a guard all are called inside of it, so
- * look and enter are one step; the others belong to the running hub and are looked at first. */
+/* All return negative errno on failure; then the whole wait fails with it.
+ *
+ * A case with a guard has a line, too, and look and won. It stands in the line while the thread
+ * waits; c->item is what is handed over. Cases without a guard belong to the running hub, are
+ * looked at before the others, and have look, enter and leave. Times have no kind. */
 struct case_kind {
-    /* Has it happened? If so it is done. 1 or 0. */
+    /* Has it happened? If so it is done. 1 or 0. Inside the guard. */
     int (*look)(struct green_hub *hub, green_case *c);
-    /* Stand in line. One of the hub's own wakes choice->line and is looked at again, then entered
-     * again. */
+    /* It was claimed in the line and has this outcome: 0 or a negative errno. Outside the guard.
+     * NULL: the outcome is all that is to be said, and an error ends the wait. */
+    int (*won)(green_case *c, int outcome);
+    /* Have choice->line woken when it is to be looked at again (then it is entered again). */
     int (*enter)(struct green_hub *hub, green_case *c, struct choice *choice);
     void (*leave)(struct green_hub *hub, green_case *c);
-    /* The case was claimed and has this outcome. 0. Outside the guard. NULL: has no guard. */
-    int (*won)(green_case *c, int outcome);
 };
 
-static inline struct place *case_place(green_case *c)
-{
-    _Static_assert(sizeof(struct place) <= sizeof c->room, "there is room");
-    return (struct place *)(void *)c->room;
-}
-
-/* Its place in a line, for the kinds with a guard. */
-void case_enter(green_case *c, struct choice *choice, green_waiters *waiters, void *item);
+/* What an object that is NULL gives: it never comes up. */
+#define CASE_NEVER ((green_case){.number = INT64_MAX})

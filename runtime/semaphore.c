@@ -1,6 +1,6 @@
 /* semaphore.c - see green/semaphore.h. */
 #include "error.h"
-#include "shared.h"
+#include "select.h"
 #include <errno.h>
 #include <green/semaphore.h>
 
@@ -51,4 +51,24 @@ GREEN_API int green_semaphore_release(green_semaphore *s)
         s->count++;
     guard_leave(hub, &s->guard);
     return (int)returned(err);
+}
+
+/* ---- as a case of green_select ---- */
+
+static int look_to_acquire(struct green_hub *hub, green_case *c)
+{
+    green_semaphore *s = c->object;
+    (void)hub;
+    if (s->count == 0)
+        return 0;
+    s->count--;
+    return 1;
+}
+
+GREEN_API green_case green_case_acquire(green_semaphore *s)
+{
+    static const struct case_kind kind = {.look = look_to_acquire};
+    if (s == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = s, .guard = &s->guard, .line = &s->waiters};
 }

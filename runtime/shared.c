@@ -15,7 +15,7 @@ int shared_hand(struct green_hub *hub, green_guard *guard, green_waiters *waiter
                 void *item, const char *why, const void *object)
 {
     struct green_thread *t = hub->current;
-    struct standing standing = {guard, tag, item, NULL};
+    struct standing standing = {.guard = guard, .tag = (uint8_t)tag, .item = item};
     int err = park_refused(hub);
     if (UNLIKELY(err < 0)) {
         guard_leave(hub, guard);
@@ -67,7 +67,7 @@ struct waiter *shared_claim(green_waiters *waiters)
     while ((w = queue_of(waiters)->head) != NULL) {
         struct choice *choice = w->standing->choice;
         wait_dequeue(w);
-        if (LIKELY(choice == NULL) || choice_claim(choice, w))
+        if (LIKELY(choice == NULL) || (w->standing->ticket = choice_claim(choice)) > 0)
             return w;
     }
     return NULL;
@@ -92,6 +92,30 @@ static void choice_home(struct message *message)
     choice_told(CONTAINER(message, struct choice, home));
 }
 
+/* True: that was the last thing its choice waited for. */
+static bool choice_served(struct choice *choice, const struct waiter *w)
+{
+    int tickets = 1;
+    if (w->outcome < 0 && w->standing->vital)
+        tickets += atomic_exchange(&choice->tickets, 0);
+    return choice_used(choice, tickets);
+}
+
+int choice_take(struct choice *choice)
+{
+    int ticket = choice_claim(choice);
+    if (ticket > 0 && choice_used(choice, 1))
+        choice->told = true;
+    return ticket;
+}
+
+void choice_close(struct choice *choice)
+{
+    int left = atomic_load(&choice->tickets) > 0 ? atomic_exchange(&choice->tickets, 0) : 0;
+    if (left > 0 && choice_used(choice, left))
+        choice->told = true;
+}
+
 /* In the order in which they were served; the waiter's own link is free now. */
 static void serve_later(struct green_hub *hub, struct waiter *w)
 {
@@ -111,8 +135,10 @@ void shared_tell(struct green_hub *hub)
         struct choice *choice = w->standing->choice;
         struct green_thread *t = thread_of(w);
         struct message *message = choice != NULL ? &choice->home : &t->woken;
-        message->run = choice != NULL ? choice_home : come_home;
-        hub_post(t->hub, message);
+        if (choice == NULL || choice_served(choice, w)) {
+            message->run = choice != NULL ? choice_home : come_home;
+            hub_post(t->hub, message);
+        }
         w = next;
     }
 }
@@ -120,13 +146,14 @@ void shared_tell(struct green_hub *hub)
 struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int outcome)
 {
     struct green_thread *t = thread_of(w);
+    struct choice *choice = w->standing->choice;
     w->outcome = outcome;
     if (UNLIKELY(t->hub != hub))
         serve_later(hub, w);
-    else if (w->standing->choice != NULL)
-        choice_told(w->standing->choice);
-    else
+    else if (choice == NULL)
         hub_ready(hub, t);
+    else if (choice_served(choice, w))
+        choice_told(choice);
     return t;
 }
 

@@ -7,8 +7,8 @@
  *
  * Each waiter in an object's line has a `standing`: what for, and what is to be handed over. A
  * thread can wait on several objects at once by a `choice`, with a place in the line of each. Then
- * taking one of its waiters out of a line is not enough: the thread itself has to be claimed, once,
- * and who comes too late goes on to the next in line. shared_claim does both kinds.
+ * taking one of its waiters out of a line is not enough: it needs one of the choice's tickets, and
+ * who comes when none is left goes on to the next in line. shared_claim does both kinds.
  *
  * A waiter is taken out of its queue inside the guard, and only then is its thread made ready: at
  * home directly, from another hub by a message. Meanwhile its own hub finds it in no queue and
@@ -53,7 +53,9 @@ static inline void guard_leave(struct green_hub *hub, green_guard *guard)
  * has delivered. */
 struct standing {
     green_guard *guard;
-    int tag;               /* what for, when a line has several kinds */
+    uint8_t tag;           /* what for, when a line has several kinds */
+    bool vital;            /* an outcome that is an error ends the choice as a whole */
+    int ticket;            /* of the choice, held by who claimed the waiter; 0: nobody has */
     void *item;            /* what is handed over is taken from here, or put here */
     struct choice *choice; /* the waiter is one of several of its thread; NULL: the only one */
 };
@@ -64,28 +66,51 @@ struct place {
     struct standing standing;
 };
 
-/* A thread that waits on several objects at once. It parks in its own `line`, where its own hub
- * wakes it (its own waiter's standing says so). Time and cancellation claim it, too, and before it
- * goes for another reason it claims itself; then it leaves all places. If that comes too late,
- * something is being handed to it, and it waits until it was `told`. */
+/* A thread that waits on several objects at once, until as many of them have come up as there are
+ * tickets. It parks in its own `line`, where its own hub wakes it (its own waiter's standing says
+ * so). Time and cancellation need a ticket, too, and before it goes for any reason it takes all
+ * that are left; then it leaves its places. What others hold tickets for is still being handed to
+ * it, and it waits until it was `told`. */
 struct choice {
     struct green_thread *thread;
-    _Atomic(const void *) winner; /* the waiter that was claimed, or the choice itself: time,
-                                     cancellation, or something that belongs to its hub */
-    bool told;                    /* the claimer has delivered, and the word is here */
+    atomic_int tickets; /* how many are left, also the number of the next */
+    atomic_int due;     /* so many were not used yet: left, or held */
+    int taken;          /* the one that time or cancellation has taken; 0: none */
+    bool told;          /* nothing is due any more, and the word is here */
     struct wait_queue line;
-    struct message home; /* when another hub delivers */
+    struct message home; /* when another hub has used the last */
 };
 
-static inline bool choice_claim(struct choice *choice, const void *winner)
+/* Take a ticket. They count down to 1; 0: none is left. */
+static inline int choice_claim(struct choice *choice)
 {
-    const void *nobody = NULL;
-    return atomic_compare_exchange_strong(&choice->winner, &nobody, winner);
+    int n = atomic_load_explicit(&choice->tickets, memory_order_relaxed);
+    while (n > 0 && !atomic_compare_exchange_weak(&choice->tickets, &n, n - 1))
+        continue;
+    return n;
 }
+
+/* So many tickets are used. True: no more are due, and nobody else will say so. */
+static inline bool choice_used(struct choice *choice, int tickets)
+{
+    return atomic_load_explicit(&choice->due, memory_order_acquire) == tickets ||
+           atomic_fetch_sub(&choice->due, tickets) == tickets;
+}
+
+/* On the thread's own hub: take a ticket and use it; or all that are left. */
+int choice_take(struct choice *choice);
+void choice_close(struct choice *choice);
 
 /* Inside the guard: into the line, and out of it if it is still there. */
 void place_enter(struct place *place, green_waiters *waiters);
 void place_leave(struct place *place);
+
+/* At the beginning of calls that may wait: whether they need to or not, they fail if the thread was
+ * cancelled, is late, or has something thrown at it. 0, or a negative errno. */
+static inline int shared_refused(struct green_hub *hub)
+{
+    return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
+}
 
 /* Inside the guard: wait in the object's line, leaving the guard meanwhile; returns outside of it.
  * `tag` and `item` are for the waker to look at. What park returns. */
@@ -105,13 +130,6 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter
 
 /* Inside the guard: wake the first in line with an outcome; NULL: nobody waits. */
 struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome);
-/* At the beginning of calls that may wait: whether they need to or not, they fail if the thread was
- * cancelled, is late, or has something thrown at it. 0, or a negative errno. */
-static inline int shared_refused(struct green_hub *hub)
-{
-    return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
-}
-
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome);
 
 /* Outside any guard, for polls that found nothing: yields when the slice is used up. */

@@ -64,9 +64,8 @@ struct green_thread {
     struct green_scope *scope; /* innermost deadline scope */
     struct wait_queue ends;    /* who waits for its end */
     struct far_join *far;      /* who does so on another hub, or NULL */
-    green_guard guard;         /* of the next two: other hubs may select its end (select.h) */
-    bool over;                 /* its function has returned */
-    green_waiters watchers;
+    bool over;                 /* its function has returned. Other hubs look at this and the */
+    green_waiters watchers;    /* next, inside the hub's guard `ends`: who selects its end */
     struct green_group *group; /* its owner, or NULL */
     struct green_thread *group_next;
     struct green_thread *group_prev;

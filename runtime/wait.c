@@ -52,7 +52,7 @@ __attribute__((hot)) void wake(struct green_thread *t, int outcome)
 static bool withdraw(struct green_thread *t, struct standing *standing)
 {
     if (standing->choice != NULL)
-        return choice_claim(standing->choice, standing->choice);
+        return (standing->choice->taken = choice_take(standing->choice)) > 0;
     guard_enter(t->hub, standing->guard);
     bool ours = t->waiter.queue != NULL;
     wait_dequeue(&t->waiter);

@@ -1,93 +1,60 @@
-/* wait_some.c - waiting for the ends of many threads: see green/link.h. A link a thread reports to
- * the one who waits; hubs share that, since the threads may be of any. */
+/* wait_some.c - the ends of threads as cases of green_select, and waiting for many of them: see
+ * green/link.h. A thread that has ended may be freed at once, so the guard is its hub's. */
 #include "error.h"
 #include "memory.h"
-#include "shared.h"
+#include "select.h"
 #include <errno.h>
 #include <green/link.h>
 
-struct gathering {
-    green_guard guard;
-    green_waiters waiters;
-    int *order;
-    int ended;
-    int wanted;
-};
-
-struct report {
-    green_link link;
-    int index;
-};
-
-static void has_ended(green_link *link)
+static int look_if_over(struct green_hub *hub, green_case *c)
 {
-    struct gathering *g = link->arg;
+    (void)hub;
+    return ((struct green_thread *)c->object)->over;
+}
+
+GREEN_API green_case green_case_ended(green_thread *t)
+{
+    static const struct case_kind kind = {.look = look_if_over};
+    if (t == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = t, .guard = &t->hub->ends, .line = &t->watchers};
+}
+
+/* The ends of n threads, to wait for so many of them; NULL and errno. */
+static green_case *ends_of(green_thread *const *threads, int n, int wanted)
+{
     struct green_hub *hub = self_hub();
-    guard_enter(hub, &g->guard);
-    if (g->order != NULL)
-        g->order[g->ended] = CONTAINER(link, struct report, link)->index;
-    if (++g->ended >= g->wanted)
-        shared_wake_all(hub, &g->waiters, 0);
-    guard_leave(hub, &g->guard);
-}
-
-static int gather(struct green_hub *hub, struct gathering *g)
-{
-    guard_enter(hub, &g->guard);
-    if (g->ended < g->wanted)
-        return shared_wait(hub, &g->guard, &g->waiters, 0, "the ends of threads", g);
-    guard_leave(hub, &g->guard);
-    return 0;
-}
-
-/* May it wait for so many? 0, or a negative errno. */
-static int check(struct green_hub *hub, green_thread *const *threads, int n, int wanted)
-{
-    int some = 0;
-    if (hub->current == &hub->loop)
-        return -EDEADLK;
+    int some = 0, err = 0;
     for (int i = 0; i < n; i++) {
-        if (threads[i] == hub->current)
-            return -EDEADLK;
         some += threads[i] != NULL;
+        if (hub != NULL && threads[i] == hub->current)
+            err = -EDEADLK;
     }
-    return wanted < 0 || some < wanted ? -EINVAL : 0;
+    if (err == 0 && (wanted < 0 || some < wanted))
+        err = -EINVAL;
+    green_case *cases = err == 0 ? memory_get((size_t)n * sizeof *cases) : NULL;
+    if (cases == NULL)
+        failed(err < 0 ? err : -ENOMEM);
+    for (int i = 0; cases != NULL && i < n; i++)
+        cases[i] = green_case_ended(threads[i]);
+    return cases;
 }
 
 GREEN_API int green_wait_some(green_thread *const *threads, int n, int wanted, int *order)
 {
-    struct gathering g = {.order = order, .wanted = wanted};
-    struct green_hub *hub = hub_here();
-    if (hub == NULL)
-        return -1;
-    for (int i = 0; order != NULL && i < n; i++)
-        order[i] = -1;
-    int err = check(hub, threads, n, wanted);
-    if (err < 0 || n <= 0)
-        return (int)returned(err);
-    struct report *reports = memory_get((size_t)n * sizeof *reports);
-    if (reports == NULL)
-        return (int)returned(-ENOMEM);
-    for (int i = 0; i < n; i++) {
-        reports[i].index = i;
-        if (threads[i] != NULL)
-            green_link_to(&reports[i].link, threads[i], has_ended, &g);
-    }
-    err = gather(hub, &g);
-    for (int i = 0; i < n; i++)
-        green_link_cut(&reports[i].link);
-    memory_put(reports);
-    return (int)returned(err < 0 ? err : g.ended);
+    if (n <= 0 && wanted == 0)
+        return 0;
+    green_case *cases = ends_of(threads, n, wanted);
+    int happened = cases != NULL ? green_wait_cases(cases, n, wanted, order) : -1;
+    memory_put(cases);
+    return happened;
 }
 
 GREEN_API int green_wait_any(green_thread *const *threads, int n)
 {
-    int first = -1, *order = memory_get((size_t)(n > 0 ? n : 1) * sizeof *order);
-    if (order == NULL)
-        return (int)returned(-ENOMEM);
-    if (green_wait_some(threads, n, 1, order) > 0)
-        first = order[0];
-    memory_put(order);
+    green_case *cases = ends_of(threads, n, 1);
+    int first = cases != NULL ? green_select_cases(cases, n) : -1;
+    memory_put(cases);
     return first;
 }
 

@@ -1,7 +1,7 @@
 /* green/link.h - being told of a thread's end, and waiting for the ends of many.
  *
  * Neither joins: the thread is still to be joined (or was detached: then its end is the last that
- * may be heard of it). For one among other things to wait for, see green/select.h. */
+ * may be heard of it). Among other things to wait for: see green/select.h. */
 #pragma once
 #include <green/thread.h>
 
@@ -37,11 +37,11 @@ GREEN_API int green_link_to(green_link *link, green_thread *thread, void (*fn)(g
  * is GREEN_LINK_INIT. For a thread of another hub this may yield. */
 GREEN_API int green_link_cut(green_link *link);
 
-/* Wait until `wanted` of n threads have ended, and return how many have. order (may be NULL): n
+/* Wait until `wanted` of n threads have ended, and return that number. order (may be NULL): n
  * numbers, the indexes of those in the order of their ends (those that had ended before the call
- * come first); the rest is -1. On failure, too, order is filled. NULL in the array stands for no
- * thread. wanted 0: just look. May yield. EINVAL: there are not so many; EDEADLK: one is the
- * caller; ENOMEM. */
+ * come first); the rest is -1. On failure, too, order is filled: inside green_within(0), which
+ * waits for nothing, it says who has ended so far. NULL in the array stands for no thread. May
+ * yield. EINVAL: there are not so many; EDEADLK: one is the caller; ENOMEM. */
 GREEN_API int green_wait_some(green_thread *const *threads, int n, int wanted, int *order);
 
 /* The first that ends: its index. All: 0. */
