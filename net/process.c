@@ -11,6 +11,7 @@
 #include "sys.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <green/fd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -271,6 +272,14 @@ GREEN_API int green_process_poll(green_process *p, int *status)
     if (err == -EAGAIN)
         return 0;
     return err < 0 ? (int)returned(err) : 1;
+}
+
+/* Without a pidfd it had ended before it could be had. */
+GREEN_API green_case green_case_exited(green_process *p)
+{
+    if (p == NULL)
+        return GREEN_NEVER;
+    return p->pidfd >= 0 ? green_case_readable(p->pidfd) : GREEN_DEFAULT;
 }
 
 /* ---- signals ---- */

@@ -15,7 +15,7 @@
  * not used: the program's handler may stay. Only a program that waits for all children, or ignores
  * SIGCHLD, takes their status away; green_process_wait then fails with ECHILD. Linux 5.4. */
 #pragma once
-#include <green/base.h>
+#include <green/select.h>
 
 GREEN_BEGIN_DECLS
 
@@ -55,6 +55,10 @@ GREEN_API int green_process_wait(green_process *process, int *status);
 /* 1: it has ended, *status is set; 0: it runs; -1: ECHILD. Does not yield. */
 GREEN_API int green_process_poll(green_process *process, int *status);
 
+/* A case of green_select: it has ended, green_process_wait will not wait. NULL never comes up. */
+#define GREEN_EXITED(process) green_case_exited(process)
+GREEN_API green_case green_case_exited(green_process *process);
+
 /* Send a signal to the child, or to its process group (options.group). ESRCH: it is gone. */
 GREEN_API int green_process_signal(green_process *process, int signal);
 GREEN_API int green_process_signal_group(green_process *process, int signal);
@@ -66,8 +70,8 @@ GREEN_API int green_process_fd(const green_process *process, int stream);
 GREEN_API int green_process_close(green_process *process, int stream);
 GREEN_API pid_t green_process_pid(const green_process *process);
 
-/* A descriptor that is readable once the child has ended, for green_poll and green_select; not to
- * be closed. -1: it had ended, and its status was gone, before it could be had (ECHILD). */
+/* A descriptor that is readable once the child has ended, for green_poll; not to be closed. -1: it
+ * had ended, and its status was gone, before it could be had (ECHILD). */
 GREEN_API int green_process_pidfd(const green_process *process);
 
 /* What a child said and how it ended. */
