@@ -87,7 +87,7 @@ static void test_own_deadline(void **state)
     assert_nothing_left(before);
 }
 
-/* Scenario 47: what does not come does nothing. */
+/* Scenario 47: what does not come does nothing; zero comes at the next call. */
 static void test_not_fired(void **state)
 {
     (void)state;
@@ -98,6 +98,11 @@ static void test_not_fired(void **state)
         assert_int_equal(green_sleep(GREEN_MS), 0);
     assert_false(green_expired());
     assert_int_equal(green_remaining(), INT64_MAX);
+    green_within(0) {
+        assert_fails(green_yield(), ETIMEDOUT);
+        assert_fails(green_sleep(0), ETIMEDOUT);
+    }
+    assert_true(green_expired());
 }
 
 /* Scenarios 2, 48, 49: the inner one is nearer, the outer one is nearer, both the same. */
@@ -165,6 +170,7 @@ static int leave_by_return(void)
     return 0;
 }
 
+/* Scenario 47: left before it comes. */
 static void test_scope_ends_by_any_way_out(void **state)
 {
     (void)state;

@@ -236,7 +236,7 @@ static int name_it(void *arg)
 static char localhost[] = "localhost";
 static char other[] = "LOCALHOST";
 
-/* Scenario 145: given up while on its way, and before. */
+/* Scenarios 1, 5, 6, 145: given up while on its way, and before. */
 static void deadline_and_cancellation(void **state)
 {
     (void)state;
@@ -263,7 +263,8 @@ static void deadline_and_cancellation(void **state)
     offload_dns.limit = limit;
 }
 
-/* Those who ask the same have one look-up; one that leaves takes nothing from the others. */
+/* Scenario 5: those who ask the same have one look-up; one that leaves takes nothing from the
+ * others. */
 static void equal_lookups_are_one(void **state)
 {
     (void)state;

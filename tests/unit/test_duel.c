@@ -107,6 +107,43 @@ static void test_semaphore(void **state)
     assert_int_equal(semaphore.count, 2);
 }
 
+/* ---- semaphores: taken on one hub, given back on the other, giving up in between ---- */
+
+static green_semaphore rallies[2] = {GREEN_SEMAPHORE_INIT(1), GREEN_SEMAPHORE_INIT(0)};
+
+static int rally(void *arg)
+{
+    green_semaphore *mine = arg, *others = mine == &rallies[0] ? &rallies[1] : &rallies[0];
+    for (int i = 0; i < ROUNDS; i++) {
+        int err = -1;
+        while (err < 0) {
+            green_within(i % 3 == 0 ? 20 * GREEN_US : INT64_MAX)
+                err = green_semaphore_acquire(mine);
+            if (err < 0 && errno != ETIMEDOUT)
+                return -1;
+        }
+        if (green_semaphore_release(others) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Scenario 85: two hubs hand one permit to and fro. */
+static void test_semaphore_there_and_back(void **state)
+{
+    int result = -1;
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    green_spawn_options options = {.hub = green_hub_next()};
+    if (options.hub == green_hub_self())
+        options.hub = green_hub_next();
+    green_thread *t = green_spawn_with(&options, rally, &rallies[1]);
+    assert_int_equal(rally(&rallies[0]), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_true(rallies[0].count == 1 && rallies[1].count == 0);
+}
+
 /* ---- condition: every item put is taken once ---- */
 
 static green_mutex box_mutex = GREEN_MUTEX_INIT;
@@ -320,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mutex),
         cmocka_unit_test(test_semaphore),
+        cmocka_unit_test(test_semaphore_there_and_back),
         cmocka_unit_test(test_condition),
         cmocka_unit_test(test_rwlock),
         cmocka_unit_test(test_barrier),

@@ -880,67 +880,6 @@ static void test_descriptor_passing(void **state)
     close_pair(pass);
 }
 
-/* ---- poll ---- */
-
-static int write_later(void *arg)
-{
-    green_sleep(2 * GREEN_MS);
-    return green_write(*(int *)arg, "x", 1) == 1 ? 0 : -1;
-}
-
-/* Scenario 148: five hundred, times out, one that is not open. */
-static void test_poll(void **state)
-{
-    enum { N = 500 };
-    static int fds[N][2];
-    static struct pollfd polls[N];
-    (void)state;
-    green_hub_stats before = stats_now();
-    for (int i = 0; i < N; i++) {
-        unix_pair(fds[i]);
-        polls[i] = (struct pollfd){fds[i][1], POLLIN, 0};
-    }
-    assert_int_equal(green_poll(polls, N, 0), 0);
-    assert_int_equal(green_poll(polls, N, 2), 0);
-    green_within(2 * GREEN_MS)
-        assert_fails(green_poll(polls, N, -1), ETIMEDOUT);
-    green_thread *t = green_spawn(write_later, &fds[321][0]);
-    assert_int_equal(green_poll(polls, N, -1), 1);
-    assert_int_equal(polls[321].revents, POLLIN);
-    assert_int_equal(green_join(t, NULL), 0);
-    struct pollfd bad = {9999, POLLIN, 0};
-    assert_int_equal(green_poll(&bad, 1, -1), 1);
-    assert_int_equal(bad.revents, POLLNVAL);
-    assert_int_equal(green_poll(NULL, 0, 1), 0);
-    for (int i = 0; i < N; i++)
-        close_pair(fds[i]);
-    assert_nothing_left(before);
-}
-
-static int poll_writable(void *arg)
-{
-    struct pollfd p = {*(int *)arg, POLLOUT, 0};
-    return green_poll(&p, 1, -1) == 1 && p.revents == POLLOUT ? 0 : -1;
-}
-
-static void test_poll_writable(void **state)
-{
-    int fd[2], result = -1;
-    static char buf[1 << 16];
-    (void)state;
-    unix_pair(fd);
-    while (green_send(fd[0], buf, sizeof buf, MSG_DONTWAIT) > 0)
-        continue;
-    assert_int_equal(errno, EAGAIN);
-    green_thread *t = green_spawn(poll_writable, &fd[0]);
-    green_yield();
-    while (green_recv(fd[1], buf, sizeof buf, MSG_DONTWAIT) > 0)
-        continue;
-    assert_int_equal(green_join(t, &result), 0);
-    assert_int_equal(result, 0);
-    close_pair(fd);
-}
-
 /* ---- fairness ---- */
 
 struct hog {
@@ -1143,8 +1082,6 @@ int main(void)
         cmocka_unit_test(test_polled_pipe),
         cmocka_unit_test(test_udp),
         cmocka_unit_test(test_descriptor_passing),
-        cmocka_unit_test(test_poll),
-        cmocka_unit_test(test_poll_writable),
         cmocka_unit_test(test_ready_socket_does_not_starve),
         cmocka_unit_test(test_slices_end_with_a_poll),
         cmocka_unit_test(test_bytes_count_too),

@@ -341,6 +341,36 @@ static void look_ups(void **state)
     assert_int_equal(look_up(), 0);
 }
 
+static green_mutex ours = GREEN_MUTEX_INIT, theirs = GREEN_MUTEX_INIT, nobodys = GREEN_MUTEX_INIT;
+
+static int lock_and_stay(void *mutex)
+{
+    return green_mutex_lock(mutex) < 0 ? -1 : sleep_long(NULL);
+}
+
+static int locks_here(void)
+{
+    must(green_mutex_unlock(&ours) == 0);
+    must(green_mutex_unlock(&theirs) < 0 && errno == EPERM);
+    must(green_mutex_trylock(&theirs) < 0 && errno == EBUSY);
+    green_within(GREEN_MS)
+        must(green_mutex_lock(&theirs) < 0 && errno == ETIMEDOUT);
+    must(green_mutex_lock(&nobodys) == 0 && green_mutex_unlock(&nobodys) == 0);
+    return 0;
+}
+
+/* Scenario 88: the thread that forks has what it had; what others had stays locked. */
+static void locks_go_along(void **state)
+{
+    (void)state;
+    assert_int_equal(green_mutex_lock(&ours), 0);
+    green_thread *t = green_spawn(lock_and_stay, &theirs);
+    green_yield();
+    in_child(locks_here);
+    assert_int_equal(green_mutex_unlock(&ours), 0);
+    assert_int_equal(green_kill(t, NULL), 0);
+}
+
 static int start_another(void)
 {
     int status = -1;
@@ -368,6 +398,7 @@ int main(void)
         cmocka_unit_test(deadline_goes_along),
         cmocka_unit_test(signals_go_along),
         cmocka_unit_test(look_ups),
+        cmocka_unit_test(locks_go_along),
         cmocka_unit_test(processes_in_a_child),
     };
     parent = getpid();

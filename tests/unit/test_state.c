@@ -23,6 +23,12 @@ static int wait_go(void *arg)
     return green_event_wait(&go) < 0 ? -1 : 3;
 }
 
+static int fail_as_told(void *err)
+{
+    errno = (int)(intptr_t)err;
+    return -2;
+}
+
 static int own_state(void *arg)
 {
     (void)arg;
@@ -52,6 +58,11 @@ static void test_states(void **state)
     t = green_spawn(own_state, NULL);
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, GREEN_RUNNING);
+    t = green_spawn(fail_as_told, (void *)EIO);
+    green_yield();
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_true(info.state == GREEN_DONE && info.result == -2 && info.error == EIO);
+    assert_int_equal(green_join(t, NULL), 0);
     t = green_spawn(sleep_long, NULL);
     green_yield();
     assert_int_equal(green_cancel(t), 0);

@@ -1,5 +1,6 @@
 /* test_thread.c - spawn, join, cancel (green/thread.h). */
 #include "unit.h"
+#include <green/state.h>
 
 static char trace[256];
 
@@ -50,6 +51,8 @@ static void test_result(void **state)
     green_yield();
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, 7);
+    assert_int_equal(green_join(green_spawn(give, (void *)-5), &result), 0); /* or a failure */
+    assert_int_equal(result, -5);
     assert_int_equal(green_detach(green_spawn(give, NULL)), 0);
     t = green_spawn(give, NULL);
     green_yield();
@@ -93,7 +96,9 @@ static void test_cancel_blocked(void **state)
     green_yield();
     assert_int_equal(green_cancel(t), 0);
     assert_int_equal(green_cancel(t), 0);
+    assert_int_equal(green_thread_state(t), GREEN_READY);
     green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_CANCELLED);
     assert_int_equal(green_cancel(t), 0);
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, ECANCELED);
@@ -219,6 +224,7 @@ static int join_other(void *other)
     return green_join(other, NULL) < 0 ? errno : 0;
 }
 
+/* Scenario 69: two cannot join one. */
 static void test_second_joiner(void **state)
 {
     int result = 0;
@@ -304,6 +310,35 @@ static void test_deep_chain(void **state)
     assert_nothing_left(before);
 }
 
+struct relay {
+    int left;
+    green_thread *last;
+};
+
+static int hand_on(void *arg)
+{
+    struct relay *r = arg;
+    if (--r->left == 0) {
+        r->last = green_self();
+        return 0;
+    }
+    return green_detach(green_spawn(hand_on, r));
+}
+
+/* Scenario 39: each spawns the next and ends: a stack or two serve all of them. */
+static void test_long_chain(void **state)
+{
+    struct relay r = {100000, NULL};
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_int_equal(green_detach(green_spawn(hand_on, &r)), 0);
+    while (r.last == NULL)
+        assert_int_equal(green_yield(), 0);
+    assert_nothing_left(before);
+    assert_true(stats_now().stacks <= before.stacks + 2);
+    assert_true(stats_now().spawned >= before.spawned + 100000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_many_lives),
         cmocka_unit_test(test_deep_chain),
+        cmocka_unit_test(test_long_chain),
     };
     return cmocka_run_group_tests_name("thread", tests, NULL, NULL);
 }

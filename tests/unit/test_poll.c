@@ -1,0 +1,160 @@
+/* test_poll.c - green_poll (green/fd.h). */
+#include "unit.h"
+
+#include "self.h"
+#include <green/fd.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static void unix_pair(int fd[2])
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+}
+
+static void close_pair(int fd[2])
+{
+    assert_int_equal(green_close(fd[0]), 0);
+    assert_int_equal(green_close(fd[1]), 0);
+}
+
+static int write_later(void *arg)
+{
+    green_sleep(2 * GREEN_MS);
+    return green_write(*(int *)arg, "x", 1) == 1 ? 0 : -1;
+}
+
+/* Scenario 148: five hundred, times out, one that is not open. */
+static void test_poll(void **state)
+{
+    enum { N = 500 };
+    static int fds[N][2];
+    static struct pollfd polls[N];
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int i = 0; i < N; i++) {
+        unix_pair(fds[i]);
+        polls[i] = (struct pollfd){fds[i][1], POLLIN, 0};
+    }
+    assert_int_equal(green_poll(polls, N, 0), 0);
+    assert_int_equal(green_poll(polls, N, 2), 0);
+    green_within(2 * GREEN_MS)
+        assert_fails(green_poll(polls, N, -1), ETIMEDOUT);
+    green_thread *t = green_spawn(write_later, &fds[321][0]);
+    assert_int_equal(green_poll(polls, N, -1), 1);
+    assert_int_equal(polls[321].revents, POLLIN);
+    assert_int_equal(green_join(t, NULL), 0);
+    struct pollfd bad = {9999, POLLIN, 0};
+    assert_int_equal(green_poll(&bad, 1, -1), 1);
+    assert_int_equal(bad.revents, POLLNVAL);
+    assert_int_equal(green_poll(NULL, 0, 1), 0);
+    for (int i = 0; i < N; i++)
+        close_pair(fds[i]);
+    assert_nothing_left(before);
+}
+
+static int poll_errno(void *arg)
+{
+    struct pollfd p[2] = {{((int *)arg)[0], POLLIN, 0}, {((int *)arg)[1], POLLIN, 0}};
+    int n = green_poll(p, 2, -1);
+    return n < 0 ? -errno : n == 1 && p[1].revents == POLLNVAL ? 1 : 0;
+}
+
+static void *close_it(void *fd)
+{
+    return green_close(*(int *)fd) == 0 ? NULL : "failed";
+}
+
+static bool close_elsewhere(int fd)
+{
+    pthread_t thread;
+    void *why = "not made";
+    return pthread_create(&thread, NULL, close_it, &fd) == 0 && pthread_join(thread, &why) == 0 &&
+           why == NULL;
+}
+
+/* Scenario 149: one of those polled is closed before, meanwhile, by another OS thread. */
+static void test_poll_closed(void **state)
+{
+    int a[2], b[2], result;
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int how = 0; how < 3; how++) {
+        int watched[2];
+        result = 0;
+        unix_pair(a);
+        unix_pair(b);
+        watched[0] = a[1], watched[1] = b[1];
+        if (how == 0)
+            green_close(b[1]);
+        green_thread *t = green_spawn(poll_errno, watched);
+        green_yield();
+        if (how == 1)
+            green_close(b[1]);
+        if (how == 2)
+            assert_true(close_elsewhere(b[1]));
+        assert_int_equal(green_join(t, &result), 0);
+        assert_true(result == 1 || result == -EBADF);
+        close_pair(a);
+        green_close(b[0]);
+    }
+    assert_nothing_left(before);
+}
+
+static int count_turns(void *turns)
+{
+    while (green_yield() == 0)
+        ++*(int *)turns;
+    return 0;
+}
+
+/* Scenario 150: who polls what is always ready lets others run. */
+static void test_ready_poll_yields(void **state)
+{
+    int fd[2], turns = 0;
+    (void)state;
+    unix_pair(fd);
+    assert_int_equal(green_send(fd[0], "x", 1, 0), 1);
+    green_thread *t = green_spawn(count_turns, &turns);
+    for (int i = 0; i < 10 * OPS_SLICE; i++) {
+        struct pollfd p = {fd[1], POLLIN, 0};
+        assert_int_equal(green_poll(&p, 1, i % 2 ? -1 : 0), 1);
+    }
+    assert_true(turns >= 5);
+    assert_int_equal(green_kill(t, NULL), 0);
+    close_pair(fd);
+}
+
+static int poll_writable(void *arg)
+{
+    struct pollfd p = {*(int *)arg, POLLOUT, 0};
+    return green_poll(&p, 1, -1) == 1 && p.revents == POLLOUT ? 0 : -1;
+}
+
+static void test_poll_writable(void **state)
+{
+    int fd[2], result = -1;
+    static char buf[1 << 16];
+    (void)state;
+    unix_pair(fd);
+    while (green_send(fd[0], buf, sizeof buf, MSG_DONTWAIT) > 0)
+        continue;
+    assert_int_equal(errno, EAGAIN);
+    green_thread *t = green_spawn(poll_writable, &fd[0]);
+    green_yield();
+    while (green_recv(fd[1], buf, sizeof buf, MSG_DONTWAIT) > 0)
+        continue;
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    close_pair(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_poll_writable),
+        cmocka_unit_test(test_poll_closed),
+        cmocka_unit_test(test_ready_poll_yields),
+    };
+    return cmocka_run_group_tests_name("poll", tests, NULL, NULL);
+}
