@@ -252,11 +252,21 @@ GREEN_API green_signal *green_signal_handle(const int *signals, int (*fn)(int nu
     return NULL;
 }
 
-/* ---- the child of a fork: its eventfds must not be the parent's ---- */
+/* ---- forks: the list stands still; the child's eventfds must not be the parent's ---- */
+
+static void fork_begin(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void fork_end(void)
+{
+    pthread_mutex_unlock(&lock);
+}
 
 static void forked(void)
 {
-    pthread_mutex_init(&lock, NULL);
+    fork_end();
     walkers = 0;
     for (struct green_signal *s = all; s != NULL; s = s->next) {
         int bell = (int)SYS2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -271,5 +281,5 @@ static void forked(void)
 
 static __attribute__((constructor)) void watch_forks(void)
 {
-    pthread_atfork(NULL, NULL, forked);
+    pthread_atfork(fork_begin, fork_end, forked);
 }

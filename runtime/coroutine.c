@@ -14,6 +14,7 @@
 
 #include "compiler.h"
 #include "error.h"
+#include "fork.h"
 #include "self.h"
 #include "stack.h"
 #include <errno.h>
@@ -75,6 +76,16 @@ static void pooled_put(struct stack_pool *pool, struct stack *stack)
 {
     pthread_mutex_lock(&pools_lock);
     stack_put(pool, stack);
+    pthread_mutex_unlock(&pools_lock);
+}
+
+void coroutines_fork_begin(void)
+{
+    pthread_mutex_lock(&pools_lock);
+}
+
+void coroutines_fork_end(void)
+{
     pthread_mutex_unlock(&pools_lock);
 }
 

@@ -11,8 +11,25 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* What other OS threads are changing, they finish before the fork. */
+static void begin(void)
+{
+    locals_fork_begin();
+    coroutines_fork_begin();
+    hubs_fork_begin();
+}
+
+static void end(void)
+{
+    hubs_fork_end();
+    coroutines_fork_end();
+    locals_fork_end();
+}
+
 static void forked(void)
 {
+    coroutines_fork_end();
+    locals_fork_end();
     hubs_forked();
     offload_forked();
     self_forked();
@@ -20,7 +37,7 @@ static void forked(void)
 
 static __attribute__((constructor)) void watch_forks(void)
 {
-    pthread_atfork(hubs_fork_begin, hubs_fork_end, forked);
+    pthread_atfork(begin, end, forked);
 }
 
 /* The OS thread's main green thread is gone if another one forked; then the process ends with that

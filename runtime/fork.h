@@ -12,6 +12,13 @@ void hubs_forked(void);
 /* Close the descriptors that the hubs that are gone had for themselves. */
 void hubs_forget_gone(void);
 
+/* local.c, coroutine.c: keys and stack pools stand still during the fork, in the child they go on.
+ */
+void locals_fork_begin(void);
+void locals_fork_end(void);
+void coroutines_fork_begin(void);
+void coroutines_fork_end(void);
+
 /* offload.c: no OS thread of the pool is left, no job is queued. */
 void offload_forked(void);
 

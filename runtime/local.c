@@ -5,6 +5,7 @@
  * an array by place, as long as the highest key it has set. */
 #include "local.h"
 #include "error.h"
+#include "fork.h"
 #include "memory.h"
 #include "self.h"
 #include <errno.h>
@@ -78,6 +79,16 @@ GREEN_API int green_key_delete(green_key key)
         kind->key = 0;
     pthread_mutex_unlock(&lock);
     return (int)returned(kind != NULL ? 0 : -EINVAL);
+}
+
+void locals_fork_begin(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void locals_fork_end(void)
+{
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- values ---- */

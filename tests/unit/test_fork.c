@@ -2,12 +2,15 @@
  * number that tells what went wrong. */
 #include "net_unit.h"
 
+#include <green/coroutine.h>
 #include <green/dns.h>
 #include <green/fd.h>
+#include <green/local.h>
 #include <green/mutex.h>
 #include <green/process.h>
 #include <green/signal.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 static pid_t parent;
@@ -386,6 +389,60 @@ static void processes_in_a_child(void **state)
     in_child(start_another);
 }
 
+/* ---- what another OS thread holds just then ---- */
+
+static atomic_bool enough;
+
+static int idle(green_coroutine *self, void *arg)
+{
+    (void)self, (void)arg;
+    return 0;
+}
+
+static int make_and_drop(void)
+{
+    green_key key;
+    green_coroutine *co = green_coroutine_create(idle, NULL);
+    must(co != NULL && green_coroutine_destroy(co) == 0);
+    must(green_key_create(&key, NULL) == 0 && green_key_delete(key) == 0);
+    green_signal *s = green_signal_open(GREEN_SIGNALS(SIGUSR2));
+    must(s != NULL);
+    green_signal_close(s);
+    return 0;
+}
+
+static void *hammer(void *arg)
+{
+    int line = 0;
+    while (!enough && line == 0)
+        line = make_and_drop();
+    *(int *)arg = line;
+    return NULL;
+}
+
+static int make_and_drop_in_time(void)
+{
+    alarm(30); /* it would wait for ever */
+    return make_and_drop();
+}
+
+static void locks_of_others(void **state)
+{
+    pthread_t others[2];
+    int lines[2];
+    (void)state;
+    enough = false;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&others[i], NULL, hammer, &lines[i]), 0);
+    for (int i = 0; i < 100; i++)
+        in_child(make_and_drop_in_time);
+    enough = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(others[i], NULL), 0);
+        assert_int_equal(lines[i], 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +457,7 @@ int main(void)
         cmocka_unit_test(look_ups),
         cmocka_unit_test(locks_go_along),
         cmocka_unit_test(processes_in_a_child),
+        cmocka_unit_test(locks_of_others),
     };
     parent = getpid();
     green_self(); /* the hub has descriptors, too */
