@@ -367,7 +367,8 @@ static int outlive(void *arg)
 
 GREEN_API int green_process_detach(green_process *p)
 {
-    static const green_spawn_options quietly = {.name = "reaper", .detached = true};
+    static const green_spawn_options quietly = {
+        .name = "reaper", .detached = true, .background = true};
     if (reap(p, NULL) != -EAGAIN) {
         process_free(p);
         return 0;

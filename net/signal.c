@@ -237,7 +237,7 @@ static int handle(void *arg)
 GREEN_API green_signal *green_signal_handle(const int *signals, int (*fn)(int number, void *arg),
                                             void *arg)
 {
-    static const green_spawn_options options = {.name = "signals"};
+    static const green_spawn_options options = {.name = "signals", .background = true};
     struct green_signal *s = green_signal_open(signals);
     if (s == NULL)
         return NULL;

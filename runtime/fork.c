@@ -52,7 +52,7 @@ static int end_with(void *arg)
 
 bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
 {
-    static const green_spawn_options options = {.name = "after fork"};
+    static const green_spawn_options options = {.name = "after fork", .background = true};
     struct green_thread *t = gone->current;
     if (t == &gone->loop) { /* a callback of the loop still may not block */
         hub->current = &hub->loop;
@@ -68,7 +68,7 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
     t->ident = ident_take(&hub->idents);
     list_append(&hub->threads, &t->all);
     hub->live++;
-    hub_count_active(hub, 1);
+    hub_count_active(hub, t->background ? 0 : 1);
     t->timer_pos = 0;
     t->timer_at = INT64_MAX;
     t->ends = (struct wait_queue){0}; /* who waited for its end is gone */

@@ -59,7 +59,9 @@ struct green_hub {
     struct list threads;     /* all of this hub */
     struct idents idents;    /* their numbers */
     uint32_t live;           /* how many; each has room in the heap */
-    _Atomic uint32_t active; /* how many of them are not done; other hubs look, too */
+    _Atomic uint32_t active; /* how many of them are not done, but for those in the background;
+                                other hubs look, too */
+    uint32_t idlers;         /* of these, in green_hub_wait_idle; without main */
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */

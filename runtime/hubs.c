@@ -285,18 +285,20 @@ GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg)
     return (int)returned(hub_call(hub, fn, arg));
 }
 
+/* An OS thread's main never ends, so it is not waited for either. */
 GREEN_API int green_hub_wait_idle(void)
 {
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
-    unsigned others = hub->current == &hub->main ? 0 : 1; /* an OS thread's main never ends */
-    while (hub->active > 1 + others) {
-        int err = park(hub, &hub->drained, WAIT_BACK, INT64_MAX, "an idle hub", 0);
-        if (err < 0)
-            return (int)returned(err);
-    }
-    return 0;
+    struct green_thread *t = hub->current;
+    uint32_t counts = t != &hub->main && !t->background;
+    int err = t == &hub->loop ? -EDEADLK : 0;
+    hub->idlers += counts;
+    while (err == 0 && hub->active > 1 + hub->idlers)
+        err = park(hub, &hub->drained, WAIT_BACK, INT64_MAX, "an idle hub", 0);
+    hub->idlers -= counts;
+    return (int)returned(err);
 }
 
 struct figures {

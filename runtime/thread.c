@@ -30,7 +30,7 @@ void thread_adopt(struct green_hub *hub, struct green_thread *t, const char *nam
     t->deadline = t->timer_at = INT64_MAX;
     list_append(&hub->threads, &t->all);
     hub->live++;
-    hub_count_active(hub, 1);
+    hub_count_active(hub, t->background ? 0 : 1);
     t->ident = ident_take(&hub->idents);
     thread_set_name(t, name);
 }
@@ -131,6 +131,7 @@ struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thre
     t->fn = fn;
     t->arg = arg;
     t->detached = options->detached;
+    t->background = options->background;
     thread_adopt(hub, t, options->name);
     t->fresh = true;
     t->parent = parent->ident;
@@ -188,9 +189,9 @@ _Noreturn void thread_end(struct green_thread *t)
     tell_watchers(hub, t);
     if (UNLIKELY(t->far != NULL))
         far_join_end(t);
+    hub_count_active(hub, t->background ? 0 : (uint32_t)-1);
     if (t->detached)
         thread_free(t);
-    hub_count_active(hub, (uint32_t)-1);
     if (UNLIKELY(hub->drained.head != NULL))
         wake_all(&hub->drained, 0);
     hub_switch(hub, true);

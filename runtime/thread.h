@@ -53,6 +53,7 @@ struct green_thread {
     long object;        /* and which one: a descriptor, a thread's address */
 
     bool detached;
+    bool background;    /* not counted in hub->active */
     bool joined;        /* somebody is in green_join for it */
     bool scope_expired; /* what green_expired() answers */
     bool fresh;         /* has not run yet */

@@ -80,7 +80,9 @@ GREEN_API int green_hub_attach(struct event_base *base);
  * thread. fn must not block. -1: EDEADLK, when called by a callback of a loop. May yield. */
 GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg);
 
-/* Wait until the calling thread is the only one left on its hub: until the hub is idle. May yield.
+/* Wait until the caller's hub is idle: until no thread is left there but the caller, the OS
+ * thread's main one, those that are in this call as well, and those in the background
+ * (options.background, handlers of signals). Events of the program's own do not count. May yield.
  */
 GREEN_API int green_hub_wait_idle(void);
 

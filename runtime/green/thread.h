@@ -24,6 +24,7 @@ typedef struct green_spawn_options {
     const char *name;  /* copied, cut to 15 bytes */
     green_hub *hub;    /* where to run; NULL: the caller's hub. See green/hub.h */
     bool detached;     /* nobody will join: freed when it ends */
+    bool background;   /* it serves the others: green_hub_wait_idle does not wait for it */
     int64_t delay;     /* ns to wait before its first turn */
 } green_spawn_options;
 
