@@ -422,7 +422,7 @@ static int write_lots_errno(void *arg)
     return errno;
 }
 
-/* Scenario 126: readers, writers, accepting, connecting. */
+/* Scenario 126: readers in line, a writer, one who polls, one who accepts. */
 static void test_close_wakes_waiters(void **state)
 {
     struct sockaddr_in addr;
@@ -713,7 +713,7 @@ static void test_reset(void **state)
 
 /* ---- connect ---- */
 
-/* Scenario 125: TCP and unix, refused, given up. */
+/* Scenario 125: refused; nobody there. */
 static void test_connect(void **state)
 {
     struct sockaddr_in addr;
@@ -832,7 +832,7 @@ static int send_datagram(void *arg)
     return n == 8 ? 0 : -1;
 }
 
-/* Scenario 132: connected and not, cut, refused. */
+/* Scenario 132: not connected, and cut. */
 static void test_udp(void **state)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET}, from;
@@ -952,6 +952,39 @@ static void test_bytes_count_too(void **state)
     for (int i = 0; i < SLICES * CALLS; i++)
         assert_int_equal(green_recv(fd[1], buf, SIZE, MSG_PEEK), SIZE);
     assert_in_range(stats_now().polls - before.polls, SLICES - 1, SLICES + 1);
+    close_pair(fd);
+}
+
+static int yield_until(void *stop)
+{
+    while (!*(bool *)stop)
+        green_yield();
+    return 0;
+}
+
+static int write_after_turns(void *fd)
+{
+    for (int i = 0; i < 1000; i++)
+        green_yield();
+    return write(*(int *)fd, "x", 1) == 1 ? 0 : -1;
+}
+
+/* Scenario 54: threads that only yield let descriptors through, too. */
+static void test_spinners_do_not_starve(void **state)
+{
+    int fd[2], result = -1;
+    bool stop = false;
+    char c;
+    (void)state;
+    unix_pair(fd);
+    green_thread *spinners[2] = {green_spawn(yield_until, &stop), green_spawn(yield_until, &stop)};
+    green_thread *writer = green_spawn(write_after_turns, &fd[0]);
+    assert_int_equal(green_read(fd[1], &c, 1), 1); /* waits, while all of them are ready */
+    stop = true;
+    assert_int_equal(green_join(writer, &result), 0);
+    assert_int_equal(result, 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(green_join(spinners[i], NULL), 0);
     close_pair(fd);
 }
 
@@ -1084,6 +1117,7 @@ int main(void)
         cmocka_unit_test(test_descriptor_passing),
         cmocka_unit_test(test_ready_socket_does_not_starve),
         cmocka_unit_test(test_slices_end_with_a_poll),
+        cmocka_unit_test(test_spinners_do_not_starve),
         cmocka_unit_test(test_bytes_count_too),
         cmocka_unit_test(test_ready_socket_and_cancel),
         cmocka_unit_test(test_bad_descriptors),

@@ -283,10 +283,13 @@ static void test_later(void **state)
     assert_true(at - start >= 20 * GREEN_MS);
     options = (green_spawn_options){.delay = INT64_MAX};
     t = green_spawn_with(&options, note_time, &never);
+    calls = 0;
+    assert_int_equal(green_link_to(&links[0], t, note_call, NULL), 0);
     green_yield();
     assert_int_equal(green_kill(t, &result), 0);
     assert_int_equal(result, -1);
     assert_int_equal(never, 0);
+    assert_int_equal(calls, 1);
 }
 
 static int note_errors(void *errors)

@@ -435,7 +435,7 @@ static int spawn_many(void *arg)
     return 0;
 }
 
-/* Scenario 155: and no descriptor goes to a stranger. */
+/* Scenario 155: commands of several hubs at once. */
 static void hubs_spawn_side_by_side(void **state)
 {
     (void)state;
