@@ -1,8 +1,9 @@
 /* green/channel.h - channels: values of one size handed from thread to thread, in order.
  *
  *     green_chan *c = green_chan_make(sizeof(int), 0);
- *     green_spawn(producer, c);                    -- green_chan_send(c, &i) ...;
- * green_chan_close(c) for (int v; green_chan_recv(c, &v) > 0;) printf("%d\n", v);
+ *     green_detach(green_spawn(count, c));           -- green_chan_send(c, &i), ...
+ *     for (int v; green_chan_recv(c, &v) > 0;)       -- green_chan_close(c), at last
+ *         printf("%d\n", v);
  *     green_chan_free(c);
  *
  * A channel holds up to `capacity` values that nobody has received yet. With capacity 0 the two
@@ -46,8 +47,9 @@ GREEN_API int green_chan_send(green_chan *chan, const void *item);
 /* Receive into *item. 1; 0 when the channel is closed and empty; -1. May yield. */
 GREEN_API int green_chan_recv(green_chan *chan, void *item);
 
-/* The same if that needs no waiting; else -1 and EAGAIN. They give others a chance to run now and
- * then, so that a loop around them makes progress. */
+/* The same if that needs no waiting; else -1 and EAGAIN. They may be called in callbacks of the
+ * event loop, and give others a chance to run now and then, so that a loop around them makes
+ * progress. */
 GREEN_API int green_chan_try_send(green_chan *chan, const void *item);
 GREEN_API int green_chan_try_recv(green_chan *chan, void *item);
 

@@ -19,8 +19,8 @@ typedef struct green_rwlock {
         }                 \
     }
 
-/* EDEADLK: the caller has it for writing. May yield. A reader that locks again while a writer
- * waits in between waits for itself. */
+/* EDEADLK: the caller has it for writing. May yield. A reader waits for itself if it asks to write,
+ * or locks again while a writer waits in between. */
 GREEN_API int green_rwlock_read(green_rwlock *lock);
 GREEN_API int green_rwlock_write(green_rwlock *lock);
 /* Give up what the caller has. EPERM: nobody has it, or another thread has it for writing. */

@@ -5,8 +5,10 @@
  * by green threads of any hub and from any OS thread. Waiters are served first come, first
  * served, and are handed what they waited for: nobody overtakes. A wait that ends by its deadline
  * or by cancellation has taken nothing; a cancelled thread gets not even what is free (clean up in
- * green_shield). Do not free an object while somebody waits on it; but as soon as your own wait is
- * over you may, though the call that woke you may not have returned yet on its hub. */
+ * green_shield). Inside green_within(0) each call is a try: what would wait fails with ETIMEDOUT.
+ *
+ * Do not free an object while somebody waits on it; but as soon as your own wait is over you may,
+ * though the call that woke you may not have returned yet on its hub. */
 #pragma once
 #include <green/thread.h>
 
