@@ -67,7 +67,10 @@ struct waiter *shared_claim(green_waiters *waiters)
     while ((w = queue_of(waiters)->head) != NULL) {
         struct choice *choice = w->standing->choice;
         wait_dequeue(w);
-        if (LIKELY(choice == NULL) || (w->standing->ticket = choice_claim(choice)) > 0)
+        int ticket = choice != NULL ? choice_claim(choice) : 0;
+        if (ticket > 0)
+            w->standing->ticket = ticket; /* without one its thread may be leaving already */
+        if (LIKELY(choice == NULL) || ticket > 0)
             return w;
     }
     return NULL;
