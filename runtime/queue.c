@@ -35,24 +35,27 @@ static struct entry *entry_at(green_queue *q, size_t i)
     return &q->entries[at < q->room ? at : at - q->room];
 }
 
-/* Room for one more. */
-static bool reserve(green_queue *q)
+static size_t more_room(const green_queue *q)
 {
-    if (q->count < q->room)
-        return true;
-    size_t room = q->room > 0 ? 2 * q->room : 16, bytes;
-    struct entry *entries = NULL;
-    if (!__builtin_mul_overflow(room, sizeof *entries, &bytes))
-        entries = memory_get(bytes);
-    if (entries == NULL)
-        return false;
+    return q->room > 0 ? 2 * q->room : 16;
+}
+
+static struct entry *entries_get(size_t room)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(room, sizeof(struct entry), &bytes) ? NULL : memory_get(bytes);
+}
+
+/* Go on in a larger array; returns the old one. */
+static struct entry *move_to(green_queue *q, struct entry *entries, size_t room)
+{
+    struct entry *old = q->entries;
     for (size_t i = 0; i < q->count; i++)
         entries[i] = *entry_at(q, i);
-    memory_put(q->entries);
     q->entries = entries;
     q->room = room;
     q->first = 0;
-    return true;
+    return old;
 }
 
 static bool before(green_queue *q, const struct entry *a, const struct entry *b)
@@ -112,6 +115,11 @@ static void drop_next(green_queue *q)
 
 /* ---- putting and taking: inside the guard ---- */
 
+static bool full(const green_queue *q)
+{
+    return q->options.limit != 0 && q->count >= q->options.limit;
+}
+
 /* Give an item to those who wait. True: one of them has taken it. */
 static bool hand_over(struct green_hub *hub, green_queue *q, void *item)
 {
@@ -129,10 +137,10 @@ static int put(struct green_hub *hub, green_queue *q, void *item)
 {
     if (q->closed)
         return -ESHUTDOWN;
-    if (q->options.limit != 0 && q->count >= q->options.limit)
+    if (full(q))
         return -EAGAIN;
-    if (!reserve(q))
-        return -ENOMEM;
+    if (q->count == q->room)
+        return -ENOBUFS; /* make_room, outside the guard */
     q->unfinished++;
     if (!hand_over(hub, q, item))
         store(q, item);
@@ -143,14 +151,10 @@ static int put(struct green_hub *hub, green_queue *q, void *item)
 static void admit(struct green_hub *hub, green_queue *q)
 {
     struct waiter *w;
-    while ((q->options.limit == 0 || q->count < q->options.limit) &&
-           (w = shared_claim(&q->putters)) != NULL) {
-        bool fits = reserve(q);
-        if (fits) {
-            q->unfinished++;
-            store(q, w->standing->item);
-        }
-        shared_deliver(hub, w, fits ? 0 : -ENOMEM);
+    while (!full(q) && q->count < q->room && (w = shared_claim(&q->putters)) != NULL) {
+        q->unfinished++;
+        store(q, w->standing->item);
+        shared_deliver(hub, w, 0);
     }
 }
 
@@ -181,6 +185,23 @@ static int refused(struct green_hub *hub)
     return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
 }
 
+/* Room for one more, unless others take it meanwhile: the guard is not held for an allocation. */
+static int make_room(struct green_hub *hub, green_queue *q)
+{
+    guard_enter(hub, &q->guard);
+    size_t room = q->count == q->room ? more_room(q) : 0;
+    guard_leave(hub, &q->guard);
+    struct entry *entries = room > 0 ? entries_get(room) : NULL;
+    if (room > 0 && entries == NULL)
+        return -ENOMEM;
+    guard_enter(hub, &q->guard);
+    if (room > q->room)
+        entries = move_to(q, entries, room);
+    guard_leave(hub, &q->guard);
+    memory_put(entries);
+    return 0;
+}
+
 static int put_as(green_queue *q, void *item, bool wait)
 {
     struct green_hub *hub = hub_here();
@@ -189,11 +210,13 @@ static int put_as(green_queue *q, void *item, bool wait)
     int err = refused(hub);
     if (err < 0)
         return err;
-    guard_enter(hub, &q->guard);
-    err = put(hub, q, item);
-    if (err == -EAGAIN && wait)
-        return shared_hand(hub, &q->guard, &q->putters, 0, item, "queue (to put)", q);
-    guard_leave(hub, &q->guard);
+    do {
+        guard_enter(hub, &q->guard);
+        err = put(hub, q, item);
+        if (err == -EAGAIN && wait)
+            return shared_hand(hub, &q->guard, &q->putters, 0, item, "queue (to put)", q);
+        guard_leave(hub, &q->guard);
+    } while (err == -ENOBUFS && (err = make_room(hub, q)) == 0);
     hub_spend(hub);
     return err;
 }
@@ -281,6 +304,14 @@ GREEN_API int green_queue_resize(green_queue *q, size_t limit)
     guard_enter(hub, &q->guard);
     q->options.limit = limit;
     admit(hub, q);
+    while (!full(q) && queue_of(&q->putters)->head != NULL) {
+        guard_leave(hub, &q->guard);
+        int err = make_room(hub, q);
+        guard_enter(hub, &q->guard);
+        if (err < 0)
+            shared_wake(hub, &q->putters, err);
+        admit(hub, q);
+    }
     guard_leave(hub, &q->guard);
     return 0;
 }
@@ -292,9 +323,19 @@ GREEN_API size_t green_queue_count(green_queue *q)
 
 /* ---- cases of green_select ---- */
 
+/* Here alone room is made inside the guard: those of the other cases are held, too. */
 static int look_to_put(struct green_hub *hub, green_case *c)
 {
-    int err = put(hub, c->object, c->item);
+    green_queue *q = c->object;
+    int err = put(hub, q, c->item);
+    if (err == -ENOBUFS) {
+        size_t room = more_room(q);
+        struct entry *entries = entries_get(room);
+        if (entries == NULL)
+            return -ENOMEM;
+        memory_put(move_to(q, entries, room));
+        err = put(hub, q, c->item);
+    }
     return err == -EAGAIN ? 0 : err < 0 ? err : 1;
 }
 

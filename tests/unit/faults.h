@@ -16,8 +16,12 @@ void __wrap_memory_put(void *block);
 static atomic_long fuse = -1; /* allocations until one fails; < 0: none does */
 static atomic_long held;      /* blocks in use */
 
+static void (*watcher)(void); /* called at each allocation; NULL: none */
+
 static bool blown(void)
 {
+    if (watcher != NULL)
+        watcher();
     return atomic_load(&fuse) >= 0 && atomic_fetch_sub(&fuse, 1) == 0;
 }
 

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "faults.h"
+#include "self.h"
 #include <event2/event.h>
 #include <green/channel.h>
 #include <green/queue.h>
@@ -363,6 +364,46 @@ static void test_no_memory(void **state)
     assert_int_equal(held, before);
 }
 
+static int allocations, inside;
+
+static void watch_guards(void)
+{
+    allocations++;
+    inside += self_hub()->guarding != 0;
+}
+
+/* Other OS threads spin while one is inside the guard: it must not allocate there. */
+static void test_grows_outside_the_guard(void **state)
+{
+    (void)state;
+    green_queue *q = queue_of(GREEN_QUEUE_FIFO, 100);
+    green_thread *t[40];
+    struct job jobs[40];
+    watcher = watch_guards;
+    for (long n = 0; n < 100; n++)
+        assert_int_equal(green_queue_put(q, item(n)), 0);
+    watcher = NULL; /* spawning allocates, too */
+    for (int n = 0; n < 40; n++) {
+        jobs[n] = (struct job){q, 100 + n};
+        t[n] = green_spawn(put_one, &jobs[n]);
+    }
+    green_yield();
+    watcher = watch_guards;
+    assert_int_equal(green_queue_resize(q, 139), 0);
+    watcher = NULL;
+    assert_int_equal(green_queue_count(q), 139);
+    assert_true(allocations >= 5);
+    assert_int_equal(inside, 0);
+    void *i;
+    for (long n = 0; n < 140; n++) {
+        assert_int_equal(green_queue_get(q, &i), 1);
+        assert_int_equal(value(i), n);
+    }
+    for (int n = 0; n < 40; n++)
+        assert_int_equal(result_of(t[n]), 0);
+    green_queue_free(q);
+}
+
 /* ---- two hubs: each item is taken once; some give up ---- */
 
 enum { ROUNDS = 3000, PAIRS = 2 };
@@ -451,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_join),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_grows_outside_the_guard),
         cmocka_unit_test(test_callback_of_the_loop),
         cmocka_unit_test(test_two_hubs),
     };
