@@ -100,10 +100,10 @@ static void end(const struct call *c, struct census before)
 
 static void each(void (*fn)(const struct call *c))
 {
-    for (const struct call *c = waits_inside; c->name != NULL; c++)
-        fn(c);
-    for (const struct call *c = waits_outside; c->name != NULL; c++)
-        fn(c);
+    const struct call *const tables[] = {waits_inside, waits_outside, waits_select};
+    for (size_t i = 0; i < COUNT(tables); i++)
+        for (const struct call *c = tables[i]; c->name != NULL; c++)
+            fn(c);
 }
 
 static void own_deadline(const struct call *c)

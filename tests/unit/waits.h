@@ -24,3 +24,4 @@ struct call {
 
 extern const struct call waits_inside[];  /* for other threads */
 extern const struct call waits_outside[]; /* for the system */
+extern const struct call waits_select[];  /* for the first of several */

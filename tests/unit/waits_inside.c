@@ -11,7 +11,6 @@
 #include <green/queue.h>
 #include <green/result.h>
 #include <green/rwlock.h>
-#include <green/select.h>
 #include <green/semaphore.h>
 #include <green/state.h>
 #include <green/wait_group.h>
@@ -155,15 +154,15 @@ static void end_stream(void)
     green_stream_close(stream);
 }
 
-/* ---- channels, queues, select ---- */
+/* ---- channels, queues ---- */
 
-static green_chan chan, other_chan;
+static green_chan chan;
 static int room, value;
 static green_queue *queue;
 
 static void begin_empty_chan(void)
 {
-    chan = other_chan = (green_chan)GREEN_CHAN_INIT(sizeof(int), 1, &room);
+    chan = (green_chan)GREEN_CHAN_INIT(sizeof(int), 1, &room);
 }
 
 static void begin_full_chan(void)
@@ -185,14 +184,6 @@ static int send_value(void)
 static int receive_value(void)
 {
     return green_chan_recv(&chan, &value) > 0 ? 0 : -1;
-}
-
-static int select_value(void)
-{
-    return green_select(GREEN_RECV(&other_chan, &value), GREEN_RECV(&chan, &value),
-                        GREEN_AFTER(3600 * GREEN_SEC)) < 0
-               ? -1
-               : 0;
 }
 
 static void give_value(void)
@@ -450,7 +441,6 @@ const struct call waits_inside[] = {
     {"send", begin_full_chan, send_value, take_value, NULL, nothing, 0},
     {"meet to receive", begin_rendezvous, receive_value, give_value, NULL, nothing, NEVER_READY},
     {"meet to send", begin_rendezvous, send_value, take_value, NULL, nothing, NEVER_READY},
-    {"select", begin_empty_chan, select_value, give_value, NULL, nothing, 0},
     {"queue get", begin_queue, get, put_item, NULL, end_queue, 0},
     {"queue peek", begin_queue, peek, put_item, NULL, end_queue, 0},
     {"queue put", begin_full_queue, put, take_item, NULL, end_queue, 0},

@@ -48,11 +48,6 @@ static int poll_pair(void)
     return green_poll(&p, 1, -1) == 1 ? 0 : -1;
 }
 
-static int select_pair(void)
-{
-    return green_select(GREEN_READABLE(fd[1])) == 0 ? 0 : -1;
-}
-
 static void give_byte(void)
 {
     assert_int_equal(send(fd[0], "x", 1, MSG_DONTWAIT), 1);
@@ -223,7 +218,6 @@ const struct call waits_outside[] = {
     {"read", begin_pair, read_byte, give_byte, NULL, end_pair, 0},
     {"write", begin_full_pair, write_byte, drain, NULL, end_pair, 0},
     {"poll", begin_pair, poll_pair, give_byte, NULL, end_pair, 0},
-    {"select readable", begin_pair, select_pair, give_byte, NULL, end_pair, 0},
     {"accept", begin_listener, accept_one, connect_client, NULL, end_listener, 0},
     {"connect", begin_full_listener, connect_one, make_room, NULL, end_listener, LATE},
     {"offload", begin_pair, offload, let_all_go, NULL, end_offload, ALONE | LATE | NEVER_READY},
