@@ -371,6 +371,35 @@ static int locks_here(void)
     return 0;
 }
 
+static green_mutex held = GREEN_MUTEX_INIT;
+
+static int hold_a_while(void *mutex)
+{
+    if (green_mutex_lock(mutex) < 0 || green_sleep(10 * GREEN_MS) < 0)
+        return -1;
+    return green_mutex_unlock(mutex);
+}
+
+static void lock_at_exit(void)
+{
+    bool had = green_mutex_lock(&held) == 0 && green_sleep(GREEN_MS) == 0;
+    _exit(had && green_mutex_unlock(&held) == 0 ? 0 : 1);
+}
+
+/* Scenario 83: the handlers of exit() wait for what green threads hold. */
+static void locks_at_exit(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        atexit(lock_at_exit);
+        green_spawn(hold_a_while, &held);
+        green_yield();
+        exit(2);
+    }
+    assert_int_equal(status_of(pid), 0);
+}
+
 /* Scenario 88: the thread that forks has what it had; what others had stays locked. */
 static void locks_go_along(void **state)
 {
@@ -465,6 +494,7 @@ int main(void)
         cmocka_unit_test(signals_go_along),
         cmocka_unit_test(look_ups),
         cmocka_unit_test(locks_go_along),
+        cmocka_unit_test(locks_at_exit),
         cmocka_unit_test(processes_in_a_child),
         cmocka_unit_test(locks_of_others),
     };

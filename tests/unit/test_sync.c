@@ -12,6 +12,7 @@
 #include <green/semaphore.h>
 #include <green/wait_group.h>
 #include <pthread.h>
+#include <unistd.h>
 
 /* What a thread did, in the order it was done. */
 static char trace[64];
@@ -693,8 +694,51 @@ static void test_lock_at_the_end(void **state)
     assert_string_equal(trace, "ll");
 }
 
+static green_mutex late_mutex = GREEN_MUTEX_INIT;
+static pthread_key_t early, late; /* made before the library's own, and after */
+static int late_locks;
+
+static void lock_late(void *value)
+{
+    (void)value;
+    if (green_mutex_lock(&late_mutex) == 0 && green_sleep(GREEN_US) == 0 &&
+        green_mutex_unlock(&late_mutex) == 0)
+        late_locks++;
+}
+
+static void *end_with_locks(void *used)
+{
+    if (used != NULL)
+        green_sleep(GREEN_US); /* there is a hub already */
+    pthread_setspecific(early, &late_mutex);
+    pthread_setspecific(late, &late_mutex);
+    return NULL;
+}
+
+/* Scenario 83: in the destructors of an OS thread, also when its hub has ended or never was: then
+ * they get one, which ends, too. */
+static void test_lock_in_destructors(void **state)
+{
+    (void)state;
+    assert_int_equal(pthread_key_create(&late, lock_late), 0);
+    late_locks = 0;
+    int next_fd = dup(0);
+    close(next_fd);
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, end_with_locks, i % 2 ? &late : NULL), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+    }
+    assert_int_equal(late_locks, 40);
+    assert_int_equal(dup(0), next_fd); /* no hub has left a descriptor */
+    close(next_fd);
+    assert_int_equal(pthread_key_delete(late), 0);
+}
+
 int main(void)
 {
+    if (pthread_key_create(&early, lock_late) != 0)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mutex_is_fifo),
         cmocka_unit_test(test_mutex_owner_rules),
@@ -715,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_result_of_many),
         cmocka_unit_test(test_ready_and_cancelled),
         cmocka_unit_test(test_lock_at_the_end),
+        cmocka_unit_test(test_lock_in_destructors),
     };
     return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
 }
