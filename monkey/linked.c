@@ -148,10 +148,10 @@ long monkey_call(struct call *c)
     return r;
 }
 
-/* A forked child has the hub's memory, but shares its epoll with us: all is native there. */
+/* In a forked child: from the call on that makes its hub, it is as green as we are. */
 static void forked(void)
 {
-    atomic_store(&groups, 0);
+    pid = (int)SYS0(SYS_getpid);
 }
 
 static bool wants(long nr)

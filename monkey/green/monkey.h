@@ -21,7 +21,8 @@
  * made by code other than libc. Thread-local variables, errno apart, are shared by the green
  * threads of an OS thread. Link -lgreen-monkey before other libraries.
  *
- * A forked child has no green threads: there all calls go to the kernel.
+ * A forked child has one green thread, that which forked (green/hub.h). There calls go to the
+ * kernel until one of this library's makes it a hub: green_spawn, say.
  *
  * Linux on x86-64. */
 #pragma once

@@ -83,6 +83,40 @@ static int closed_by_an_os_thread(void)
     return beside_a_reader(write_one);
 }
 
+/* What the child of a fork does; 0 when it went well there. */
+static int in_child(int (*fn)(void))
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(20); /* a call that is not green would wait for ever */
+        _exit(fn() == 0 ? 0 : 1);
+    }
+    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
+}
+
+static int all_in_child(void)
+{
+    if (beside_a_reader(write_one) < 0 || beside_a_reader(spawn_without) < 0)
+        return -1;
+    return beside_a_reader(fork_without) < 0 ? -1 : closed_by_an_os_thread();
+}
+
+static int fork_green(void *arg)
+{
+    (void)arg;
+    return in_child(all_in_child);
+}
+
+/* A forked child is green, whichever green thread it comes from. */
+static int green_children(void)
+{
+    int result = -1;
+    if (in_child(all_in_child) < 0)
+        return -1;
+    return green_join(green_spawn(fork_green, NULL), &result) < 0 ? -1 : result;
+}
+
 static int check(const char *name, int result)
 {
     printf("%s %s\n", result == 0 ? "ok" : "not ok", name);
@@ -95,6 +129,7 @@ int main(void)
         return 1;
     int r = check("posix_spawn", beside_a_reader(spawn_without));
     r |= check("fork", beside_a_reader(fork_without));
+    r |= check("children of a fork", green_children());
     r |= check("closed by an OS thread", closed_by_an_os_thread());
     return r != 0;
 }
