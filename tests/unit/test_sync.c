@@ -1,11 +1,11 @@
-/* test_sync.c - mutex, semaphore, event, condition, rwlock, barrier, wait group, once, result, on
- * one hub. Between hubs: test_duel.c. */
+/* test_sync.c - mutex, semaphore, rwlock, barrier, wait group, once, on one hub. Between hubs:
+ * test_duel.c. */
 #include "unit.h"
 
 #include <green/barrier.h>
-#include <green/condition.h>
 #include <green/defer.h>
 #include <green/event.h>
+#include <green/mutex.h>
 #include <green/once.h>
 #include <green/result.h>
 #include <green/rwlock.h>
@@ -237,179 +237,6 @@ static void test_semaphore_spin(void **state)
     assert_int_equal(s.count, 0);
 }
 
-/* ---- event ---- */
-
-struct waiter_on_event {
-    green_event *event;
-    char name;
-};
-
-static int await_event(void *arg)
-{
-    struct waiter_on_event *w = arg;
-    if (green_event_wait(w->event) < 0)
-        return -1;
-    note(w->name);
-    return 0;
-}
-
-/* Scenarios 70, 71, 72: in order; cleared at once; who comes later waits. */
-static void test_event(void **state)
-{
-    green_event e = GREEN_EVENT_INIT;
-    struct waiter_on_event waiters[5];
-    green_group g = GREEN_GROUP_INIT;
-    (void)state;
-    reset();
-    for (int i = 0; i < 5; i++) {
-        waiters[i] = (struct waiter_on_event){&e, (char)('a' + i)};
-        green_group_spawn(&g, await_event, &waiters[i]);
-    }
-    green_yield();
-    green_event_set(&e);
-    assert_true(green_event_is_set(&e));
-    green_event_clear(&e); /* all who waited go on all the same */
-    assert_int_equal(green_group_join(&g), 0);
-    assert_string_equal(trace, "abcde");
-    green_within(GREEN_MS)
-        assert_fails(green_event_wait(&e), ETIMEDOUT);
-    green_event_set(&e);
-    green_within(0)
-        assert_int_equal(green_event_wait(&e), 0);
-}
-
-/* Scenario 71: set and cleared at once, for one, a hundred, a thousand. */
-static void test_event_wakes_all(void **state)
-{
-    static const int counts[] = {1, 100, 1000};
-    green_event e = GREEN_EVENT_INIT;
-    (void)state;
-    for (size_t k = 0; k < COUNT(counts); k++) {
-        struct waiter_on_event w = {&e, '.'};
-        green_group g = GREEN_GROUP_INIT;
-        for (int i = 0; i < counts[k]; i++)
-            assert_int_equal(green_group_spawn(&g, await_event, &w), 0);
-        green_yield();
-        green_event_set(&e);
-        green_event_clear(&e);
-        green_within(60 * GREEN_SEC)
-            assert_int_equal(green_group_join(&g), 0);
-    }
-}
-
-/* Scenarios 72, 73, 74: while those who are to go on have not run yet: who comes after the clearing
- * waits; who comes while it is set does not, and nobody else runs; nor the second time. */
-static void test_event_during_the_waking(void **state)
-{
-    green_event e = GREEN_EVENT_INIT;
-    struct waiter_on_event w = {&e, 'w'};
-    (void)state;
-    reset();
-    green_thread *t = green_spawn(await_event, &w);
-    green_yield();
-    green_event_set(&e);
-    uint64_t polls = stats_now().polls, switches = stats_now().switches;
-    assert_int_equal(green_event_wait(&e), 0);
-    assert_int_equal(green_event_wait(&e), 0);
-    assert_int_equal(stats_now().polls, polls);
-    assert_int_equal(stats_now().switches, switches);
-    assert_string_equal(trace, ""); /* it has been woken before, and runs after */
-    green_event_clear(&e);
-    green_within(GREEN_MS)
-        assert_fails(green_event_wait(&e), ETIMEDOUT);
-    assert_string_equal(trace, "w");
-    assert_int_equal(green_join(t, NULL), 0);
-}
-
-/* The first that is woken closes the door behind itself. */
-static int clear_and_wait(void *arg)
-{
-    struct waiter_on_event *w = arg;
-    if (await_event(w) < 0 || green_event_clear(w->event) < 0)
-        return -1;
-    return await_event(w);
-}
-
-/* Scenario 72: those behind it go on all the same, and it has to wait again. */
-static void test_event_cleared_by_the_first(void **state)
-{
-    green_event e = GREEN_EVENT_INIT;
-    struct waiter_on_event a = {&e, 'a'}, b = {&e, 'b'};
-    green_group g = GREEN_GROUP_INIT;
-    int result = -1;
-    (void)state;
-    reset();
-    green_thread *first = green_spawn(clear_and_wait, &a);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(green_group_spawn(&g, await_event, &b), 0);
-    green_yield();
-    green_event_set(&e);
-    assert_int_equal(green_group_join(&g), 0);
-    assert_false(green_event_is_set(&e));
-    assert_string_equal(trace, "abbb");
-    green_event_set(&e);
-    assert_int_equal(green_join(first, &result), 0);
-    assert_int_equal(result, 0);
-    assert_string_equal(trace, "abbba");
-}
-
-/* ---- condition ---- */
-
-struct box {
-    green_mutex mutex;
-    green_condition changed;
-    int value;
-    int woken;
-};
-
-static int await_value(void *arg)
-{
-    struct box *b = arg;
-    int err = 0;
-    green_mutex_lock(&b->mutex);
-    while (b->value == 0 && err == 0)
-        if (green_condition_wait(&b->changed, &b->mutex) < 0)
-            err = errno;
-    if (err == 0) {
-        b->value--;
-        b->woken++;
-    }
-    bool owner = b->mutex.owner == green_self(); /* also after a failed wait */
-    green_mutex_unlock(&b->mutex);
-    return owner ? -err : -1;
-}
-
-/* Scenario 89: one, all, cancelled, too late; the mutex is had in every case. */
-static void test_condition(void **state)
-{
-    struct box b = {GREEN_MUTEX_INIT, GREEN_CONDITION_INIT, 0, 0};
-    green_thread *t[3];
-    int result;
-    (void)state;
-    assert_fails(green_condition_wait(&b.changed, &b.mutex), EPERM);
-    for (int i = 0; i < 3; i++)
-        t[i] = green_spawn(await_value, &b);
-    green_yield();
-    green_mutex_lock(&b.mutex);
-    b.value = 1;
-    green_condition_signal(&b.changed);
-    green_mutex_unlock(&b.mutex);
-    assert_int_equal(green_join(t[0], &result), 0); /* the first in line */
-    assert_int_equal(result, 0);
-    green_cancel(t[1]);
-    assert_int_equal(green_join(t[1], &result), 0);
-    assert_int_equal(result, -ECANCELED);
-    b.value = 5;
-    green_condition_broadcast(&b.changed);
-    assert_int_equal(green_join(t[2], &result), 0);
-    assert_int_equal(b.woken, 2);
-    green_mutex_lock(&b.mutex);
-    green_within(GREEN_MS)
-        assert_fails(green_condition_wait(&b.changed, &b.mutex), ETIMEDOUT);
-    assert_ptr_equal(b.mutex.owner, green_self());
-    green_mutex_unlock(&b.mutex);
-}
-
 /* ---- rwlock ---- */
 
 struct reader {
@@ -496,7 +323,7 @@ static void test_barrier(void **state)
     }
 }
 
-/* ---- wait group, once, result ---- */
+/* ---- wait group, once ---- */
 
 static int work(void *group)
 {
@@ -550,61 +377,6 @@ static void test_once(void **state)
     assert_int_equal(attempts, 3);
     assert_int_equal(green_once_run(&o, fail_twice, NULL), 0);
     assert_int_equal(attempts, 3);
-}
-
-static int give_later(void *result)
-{
-    green_yield();
-    return green_result_set(result, "given");
-}
-
-/* Scenarios 75, 76: too early, in time, again; a failure. */
-static void test_result(void **state)
-{
-    green_result r = GREEN_RESULT_INIT, f = GREEN_RESULT_INIT;
-    void *value = NULL;
-    (void)state;
-    green_within(0)
-        assert_fails(green_result_get(&r, &value), ETIMEDOUT);
-    green_detach(green_spawn(give_later, &r));
-    assert_int_equal(green_result_get(&r, &value), 0);
-    assert_string_equal(value, "given");
-    assert_int_equal(green_result_get(&r, NULL), 0);
-    assert_fails(green_result_set(&r, NULL), EALREADY);
-    assert_int_equal(green_result_fail(&f, EIO), 0);
-    assert_fails(green_result_get(&f, &value), EIO);
-    assert_fails(green_result_fail(&f, 0), EINVAL);
-}
-
-static int get_value(void *arg)
-{
-    void *got = NULL;
-    return green_result_get(arg, &got) == 0 && got == arg ? 0 : -1;
-}
-
-static int get_failure(void *arg)
-{
-    return green_result_get(arg, NULL) < 0 && errno == EIO ? 0 : -1;
-}
-
-/* Scenario 75: many get the value, or the failure, before it is given and after. */
-static void test_result_of_many(void **state)
-{
-    green_result r = GREEN_RESULT_INIT, f = GREEN_RESULT_INIT;
-    green_group g = GREEN_GROUP_INIT;
-    (void)state;
-    for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < 100; i++) {
-            assert_int_equal(green_group_spawn(&g, get_value, &r), 0);
-            assert_int_equal(green_group_spawn(&g, get_failure, &f), 0);
-        }
-        green_yield();
-        if (round == 0) {
-            assert_int_equal(green_result_set(&r, &r), 0);
-            assert_int_equal(green_result_fail(&f, EIO), 0);
-        }
-        assert_int_equal(green_group_join(&g), 0);
-    }
 }
 
 /* ---- what is ready ---- */
@@ -746,17 +518,10 @@ int main(void)
         cmocka_unit_test(test_hogs_take_turns),
         cmocka_unit_test(test_semaphore),
         cmocka_unit_test(test_semaphore_spin),
-        cmocka_unit_test(test_event),
-        cmocka_unit_test(test_event_wakes_all),
-        cmocka_unit_test(test_event_during_the_waking),
-        cmocka_unit_test(test_event_cleared_by_the_first),
-        cmocka_unit_test(test_condition),
         cmocka_unit_test(test_rwlock),
         cmocka_unit_test(test_barrier),
         cmocka_unit_test(test_wait_group),
         cmocka_unit_test(test_once),
-        cmocka_unit_test(test_result),
-        cmocka_unit_test(test_result_of_many),
         cmocka_unit_test(test_ready_and_cancelled),
         cmocka_unit_test(test_lock_at_the_end),
         cmocka_unit_test(test_lock_in_destructors),
