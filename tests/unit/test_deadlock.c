@@ -5,8 +5,10 @@
 #include <green/event.h>
 #include <green/fd.h>
 #include <green/mutex.h>
+#include <green/signal.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static green_event never = GREEN_EVENT_INIT;
@@ -91,6 +93,29 @@ static void test_something_left(void **state)
     close(fd[1]);
 }
 
+static int set_by_signal(int number, void *event)
+{
+    return number == SIGALRM ? green_event_set(event) : -1;
+}
+
+/* Scenario 62: nor while a handler waits for a signal, without any other thread or timer. */
+static void test_signal_left(void **state)
+{
+    struct itimerval soon = {.it_value.tv_usec = 20000};
+    green_event e = GREEN_EVENT_INIT;
+    (void)state;
+    if (!alone()) {
+        print_message("# skipped: the process has other OS threads (an emulator's)\n");
+        return;
+    }
+    green_signal *s = green_signal_handle(GREEN_SIGNALS(SIGALRM), set_by_signal, &e);
+    assert_non_null(s);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    assert_int_equal(green_event_wait(&e), 0);
+    assert_int_equal(green_signal_close(s), 0);
+    assert_fails(green_event_wait(&never), EDEADLK);
+}
+
 struct pair {
     green_mutex *first, *second;
 };
@@ -148,9 +173,8 @@ static void test_join_cycle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_left),
-        cmocka_unit_test(test_something_left),
-        cmocka_unit_test(test_mutex_cycle),
+        cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_something_left),
+        cmocka_unit_test(test_signal_left),  cmocka_unit_test(test_mutex_cycle),
         cmocka_unit_test(test_join_cycle),
     };
     return cmocka_run_group_tests_name("deadlock", tests, NULL, NULL);

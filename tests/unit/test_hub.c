@@ -5,6 +5,8 @@
 #include "self.h"
 #include <dirent.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
+#include <green/fd.h>
 #include <green/signal.h>
 #include <green/state.h>
 #include <pthread.h>
@@ -98,32 +100,113 @@ static void test_both_ways_at_once(void **state)
     assert_int_equal(result, 0);
 }
 
+static int wait_for_byte(void *pipe)
+{
+    char c;
+    return green_read(*(int *)pipe, &c, 1) == 1 ? 0 : -1;
+}
+
+struct life {
+    int pipe;
+    bool ok;
+};
+
+/* What it leaves alive, asleep and waiting for a descriptor, ends with the OS thread. */
 static void *short_life(void *arg)
 {
-    bool *ok = arg;
-    green_thread *t = green_spawn(sleep_errno, NULL); /* left alive: ends with the OS thread */
-    *ok = t != NULL && green_sleep(GREEN_US) == 0;
+    struct life *l = arg;
+    green_thread *sleeper = green_spawn(sleep_errno, NULL);
+    green_thread *reader = green_spawn(wait_for_byte, &l->pipe);
+    l->ok = sleeper != NULL && reader != NULL && green_sleep(GREEN_US) == 0;
     return NULL;
 }
 
-/* Scenario 63: in small: hubs come and go with their OS threads, and leave nothing. */
-static void test_hubs_end_with_their_threads(void **state)
+/* Scenario 63: hubs come and go with their OS threads, and leave nothing. */
+static void test_thousand_hubs(void **state)
 {
-    int fds = 0, tasks = 0;
+    struct life life;
+    int fds = 0, tasks = 0, pipes[2];
     (void)state;
-    for (int i = 0; i < 50; i++) {
-        bool ok = false;
+    assert_int_equal(pipe(pipes), 0);
+    life.pipe = pipes[0];
+    for (int i = 0; i < 1000; i++) {
         pthread_t thread;
-        assert_int_equal(pthread_create(&thread, NULL, short_life, &ok), 0);
+        life.ok = false;
+        assert_int_equal(pthread_create(&thread, NULL, short_life, &life), 0);
         assert_int_equal(pthread_join(thread, NULL), 0);
-        assert_true(ok);
-        if (i == 0) {
-            fds = count_entries("/proc/self/fd");
-            tasks = green_hubs(1);
-        }
+        assert_true(life.ok);
+        if (i > 0)
+            continue;
+        fds = count_entries("/proc/self/fd");
+        tasks = count_entries("/proc/self/task");
     }
     assert_int_equal(count_entries("/proc/self/fd"), fds);
-    assert_int_equal(green_hubs(1), tasks);
+    assert_true(count_entries("/proc/self/task") <= tasks); /* the first may have been seen still */
+    assert_int_equal(green_hubs(1), 2);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+struct pending {
+    struct event_base *base; /* the program's; NULL: the hub's own */
+    struct event event;
+    int pipe[2];
+    int called, read;
+};
+
+static void on_pending(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    ((struct pending *)arg)->called++;
+}
+
+static int read_pending(void *arg)
+{
+    struct pending *p = arg;
+    if (wait_for_byte(&p->pipe[0]) == 0)
+        p->read++;
+    return 0;
+}
+
+static void *leave_pending(void *arg)
+{
+    struct pending *p = arg;
+    if (p->base != NULL && green_hub_attach(p->base) < 0)
+        return "failed";
+    if (p->base != NULL) {
+        green_detach(green_spawn(read_pending, p));
+        green_yield();
+    }
+    event_assign(&p->event, green_hub_event_base(), -1, 0, on_pending, p);
+    event_active(&p->event, EV_TIMEOUT, 1);
+    return p->called == 0 ? NULL : "too early";
+}
+
+/* Scenario 64: neither callbacks nor descriptors; in a loop of the program's only its own event is
+ * left. */
+static void test_pending_does_not_run(void **state)
+{
+    (void)state;
+    for (int given = 0; given < 2; given++) {
+        struct pending p = {.base = given ? event_base_new() : NULL};
+        pthread_t thread;
+        void *why = NULL;
+        assert_int_equal(pipe(p.pipe), 0);
+        assert_int_equal(pthread_create(&thread, NULL, leave_pending, &p), 0);
+        assert_int_equal(pthread_join(thread, &why), 0);
+        assert_null(why);
+        assert_true(given || p.called == 0); /* the loop ran on while the reader was cancelled */
+        assert_int_equal(write(p.pipe[1], "x", 1), 1);
+        if (given) {
+            event_base_loop(p.base, EVLOOP_NONBLOCK);
+            assert_int_equal(event_base_get_num_events(p.base, EVENT_BASE_COUNT_ADDED), 0);
+            assert_int_equal(p.called, 1);
+            assert_int_equal(p.read, 0);
+            event_base_free(p.base);
+        }
+        close(p.pipe[0]);
+        close(p.pipe[1]);
+    }
 }
 
 static int join_sleeper(void *arg)
@@ -366,6 +449,44 @@ static void test_messages(void **state)
     assert_int_equal(done, N);
 }
 
+struct numbered {
+    struct message message;
+    int number;
+};
+static struct numbered numbered[4];
+static int order[4];
+static atomic_int ordered;
+
+static void note_order(struct message *message)
+{
+    struct numbered *m = CONTAINER(message, struct numbered, message);
+    order[ordered] = m->number;
+    if (m->number == 0)
+        hub_post(self_hub(), &numbered[3].message);
+    atomic_fetch_add(&ordered, 1);
+}
+
+static void post_three(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) /* to itself: none is run meanwhile */
+        hub_post(self_hub(), &numbered[i].message);
+}
+
+/* Scenario 65: in the order of posting, also what one of them posts. */
+static void test_order_of_messages(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        numbered[i] = (struct numbered){{NULL, note_order}, i};
+    assert_int_equal(green_hub_run(other_hub(), post_three, NULL), 0);
+    green_within(60 * GREEN_SEC)
+        while (ordered < 4 && green_sleep(GREEN_MS) == 0)
+            continue;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(order[i], i);
+}
+
 static void *run_on_given_base(void *arg)
 {
     bool *ok = arg;
@@ -535,7 +656,8 @@ int main(void)
         cmocka_unit_test(test_spawn_elsewhere),
         cmocka_unit_test(test_join_and_cancel_elsewhere),
         cmocka_unit_test(test_both_ways_at_once),
-        cmocka_unit_test(test_hubs_end_with_their_threads),
+        cmocka_unit_test(test_thousand_hubs),
+        cmocka_unit_test(test_pending_does_not_run),
         cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_join_while_the_hub_ends),
         cmocka_unit_test(test_short_calls_elsewhere),
@@ -544,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_callback_calls_no_other_hub),
         cmocka_unit_test(test_event_base),
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_order_of_messages),
         cmocka_unit_test(test_attach),
         cmocka_unit_test(test_run_on_hub),
         cmocka_unit_test(test_wait_idle),
