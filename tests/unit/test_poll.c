@@ -4,6 +4,7 @@
 #include "self.h"
 #include <green/fd.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static void unix_pair(int fd[2])
@@ -23,14 +24,18 @@ static int write_later(void *arg)
     return green_write(*(int *)arg, "x", 1) == 1 ? 0 : -1;
 }
 
-/* Scenario 148: five hundred, times out, one that is not open. */
+/* Scenario 148: a thousand, times out, one that is not open. */
 static void test_poll(void **state)
 {
-    enum { N = 500 };
+    enum { N = 1000 };
     static int fds[N][2];
     static struct pollfd polls[N];
     (void)state;
     green_hub_stats before = stats_now();
+    struct rlimit limit, many;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    many = (struct rlimit){limit.rlim_max < 4096 ? limit.rlim_max : 4096, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
     for (int i = 0; i < N; i++) {
         unix_pair(fds[i]);
         polls[i] = (struct pollfd){fds[i][1], POLLIN, 0};
@@ -39,16 +44,25 @@ static void test_poll(void **state)
     assert_int_equal(green_poll(polls, N, 2), 0);
     green_within(2 * GREEN_MS)
         assert_fails(green_poll(polls, N, -1), ETIMEDOUT);
-    green_thread *t = green_spawn(write_later, &fds[321][0]);
-    assert_int_equal(green_poll(polls, N, -1), 1);
-    assert_int_equal(polls[321].revents, POLLIN);
-    assert_int_equal(green_join(t, NULL), 0);
+    for (int i = 0; i < N; i += N - 1) { /* the last is beyond what an fd_set has room for */
+        green_thread *t = green_spawn(write_later, &fds[i][0]);
+        char c;
+        assert_int_equal(green_poll(polls, N, -1), 1);
+        assert_int_equal(polls[i].revents, POLLIN);
+        assert_int_equal(green_read(polls[i].fd, &c, 1), 1);
+        assert_int_equal(green_join(t, NULL), 0);
+    }
+    assert_true(fds[N - 1][1] >= 1024);
     struct pollfd bad = {9999, POLLIN, 0};
     assert_int_equal(green_poll(&bad, 1, -1), 1);
     assert_int_equal(bad.revents, POLLNVAL);
     assert_int_equal(green_poll(NULL, 0, 1), 0);
+    struct pollfd none[2] = {{-1, POLLIN, 7}, {fds[1][1], POLLIN, 7}}; /* -1 is skipped */
+    assert_int_equal(green_poll(none, 2, 1), 0);
+    assert_int_equal(none[0].revents | none[1].revents, 0);
     for (int i = 0; i < N; i++)
         close_pair(fds[i]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_nothing_left(before);
 }
 
