@@ -2,6 +2,7 @@
 #include "unit.h"
 #include <green/defer.h>
 #include <green/local.h>
+#include <pthread.h>
 
 static char trace[64];
 static int destroyed, copied;
@@ -191,6 +192,62 @@ static void test_inherited(void **state)
     free(seven);
 }
 
+static void *keep_apart_on_os_thread(void *value)
+{
+    return keep_apart(value) == 0 ? NULL : value;
+}
+
+/* Scenario 105: of OS threads too, whose main threads are green threads; their values are destroyed
+ * when they end. */
+static void test_os_threads(void **state)
+{
+    pthread_t t;
+    (void)state;
+    destroyed = 0;
+    assert_int_equal(green_key_create(&key, count_destroyed), 0);
+    assert_int_equal(green_set_local(key, &key), 0);
+    for (int i = 0; i < 10; i++) {
+        void *failed = &key;
+        assert_int_equal(pthread_create(&t, NULL, keep_apart_on_os_thread, &i), 0);
+        assert_int_equal(pthread_join(t, &failed), 0);
+        assert_null(failed);
+        assert_int_equal(destroyed, i + 1);
+    }
+    assert_ptr_equal(green_get_local(key), &key);
+    assert_int_equal(green_set_local(key, NULL), 0);
+    assert_int_equal(green_key_delete(key), 0);
+}
+
+static void note_local(void *arg)
+{
+    (void)arg;
+    note(green_get_local(key));
+}
+
+static int set_and_defer(void *arg)
+{
+    (void)arg;
+    return green_set_local(key, "v") < 0 ? -1 : green_defer(note_local, NULL);
+}
+
+/* Scenario 105: what a thread does at its end still has its values; another run on the same stack
+ * does not. */
+static void test_values_at_the_end(void **state)
+{
+    (void)state;
+    trace[0] = '\0';
+    assert_int_equal(green_key_create(&key, note), 0);
+    for (int i = 0; i < 3; i++) {
+        int result = -1;
+        assert_int_equal(green_join(green_spawn(set_and_defer, NULL), &result), 0);
+        assert_int_equal(result, 0);
+        assert_int_equal(green_join(green_spawn(value_or_zero, NULL), &result), 0);
+        assert_int_equal(result, 0);
+    }
+    assert_string_equal(trace, "vvvvvv"); /* seen by the handler, and destroyed */
+    assert_int_equal(green_key_delete(key), 0);
+}
+
 static void defer_more(void *letter)
 {
     note(letter);
@@ -254,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_isolation),   cmocka_unit_test(test_deleted_key),
         cmocka_unit_test(test_many_keys),   cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_inherited),   cmocka_unit_test(test_defer),
+        cmocka_unit_test(test_os_threads),  cmocka_unit_test(test_values_at_the_end),
         cmocka_unit_test(test_defer_scope),
     };
     return cmocka_run_group_tests_name("local", tests, NULL, NULL);
