@@ -75,6 +75,24 @@ long failed(long result)
     return -1;
 }
 
+struct error_text *error_take(struct green_thread *thread, int err)
+{
+    struct error_text *e = thread->errmsg;
+    if (e == NULL || e->err != err)
+        return NULL;
+    thread->errmsg = NULL;
+    return e;
+}
+
+void error_give(struct green_thread *thread, struct error_text *text)
+{
+    if (text == NULL)
+        return;
+    error_free(thread);
+    text->noted = true;
+    thread->errmsg = text;
+}
+
 void error_free(struct green_thread *thread)
 {
     memory_put(thread->errmsg);

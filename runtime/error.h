@@ -17,4 +17,10 @@ static inline long returned(long result)
     return __builtin_expect(result >= 0, 1) ? result : failed(result);
 }
 
+/* The sentence that explains `err`, if the thread has it, is handed on: taken from one, given to
+ * another, whose failing call is about to say it. NULL: there is none. */
+struct error_text;
+struct error_text *error_take(struct green_thread *thread, int err);
+void error_give(struct green_thread *thread, struct error_text *text);
+
 void error_free(struct green_thread *thread);

@@ -1,7 +1,8 @@
 /* group.c - groups: see green/group.h. Children are detached threads in a list of their group;
- * the group holds nothing else, so it needs no clean-up. */
+ * the group holds nothing else but the sentence of a failure, which the join takes. */
 #include "group.h"
 #include "error.h"
+#include "memory.h"
 #include "self.h"
 #include <errno.h>
 
@@ -22,6 +23,7 @@ void group_child_done(struct green_thread *child)
     if (child->result < 0 && !g->cancelled) {
         g->result = child->result;
         g->error = child->error != 0 ? child->error : ECANCELED;
+        g->why = error_take(child, g->error);
         green_group_cancel(g);
     }
     if (g->ended != NULL)
@@ -61,6 +63,16 @@ GREEN_API void green_group_cancel(green_group *g)
         thread_cancel(t);
 }
 
+/* What the join says: the failure with its sentence, or that it was given up. */
+static void tell(struct green_hub *hub, green_group *g, int err)
+{
+    if (g->error != 0 && err == -g->error)
+        error_give(hub->current, g->why);
+    else
+        memory_put(g->why);
+    g->why = NULL;
+}
+
 /* Wait until the last child is gone; 0, or why the caller should give up. */
 static int await_children(struct green_hub *hub, green_group *g)
 {
@@ -90,6 +102,7 @@ GREEN_API int green_group_join(green_group *g)
     } else if (g->cancelled) {
         err = -ECANCELED;
     }
+    tell(hub, g, err);
     g->cancelled = false;
     g->error = 0;
     return (int)returned(err);

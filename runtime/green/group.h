@@ -7,9 +7,10 @@
  *         fprintf(stderr, "%s\n", green_errmsg());
  *
  * A child returns >= 0 for success. The first one that returns a negative value fails the group:
- * its siblings are cancelled, and its value and its errno are the group's. So a child may point
- * into its parent's stack: after green_group_join nothing of it is left. A group belongs to the hub
- * on which it is used, and its children inherit the deadline of the thread that spawns them. */
+ * its siblings are cancelled, and its value, its errno and its sentence (green_errmsg) are the
+ * group's. So a child may point into its parent's stack: after green_group_join nothing of it is
+ * left. A group belongs to the hub on which it is used, and its children inherit the deadline of
+ * the thread that spawns them. */
 #pragma once
 #include <green/thread.h>
 
@@ -22,12 +23,13 @@ typedef struct green_group {
     int live;                            /* how many children */
     int result;                          /* what the first failing child returned, else 0 */
     int error;                           /* and its errno */
+    void *why;                           /* and the sentence about it, for the join */
     bool cancelled;                      /* children spawned from now on do not run */
     void (*ended)(struct green_group *); /* called when a child is over (pool.c) */
 } green_group;
-#define GREEN_GROUP_INIT                 \
-    {                                    \
-        NULL, NULL, 0, 0, 0, false, NULL \
+#define GREEN_GROUP_INIT                       \
+    {                                          \
+        NULL, NULL, 0, 0, 0, NULL, false, NULL \
     }
 
 /* Start fn(arg) as a child. 0; or -1 and ENOMEM (nothing was started; the group goes on),

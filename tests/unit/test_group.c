@@ -59,6 +59,28 @@ static void test_first_failure_cancels(void **state)
     assert_nothing_left(before);
 }
 
+static int ask_for_too_much(void *arg)
+{
+    green_spawn_options huge = {.stack_size = (size_t)1 << 40};
+    green_thread *t = green_spawn_with(&huge, add_one, arg);
+    return t != NULL ? green_join(t, NULL) : -1;
+}
+
+/* Scenario 16: the sentence about a failure is the join's, once. */
+static void test_sentence(void **state)
+{
+    green_group g = GREEN_GROUP_INIT;
+    int cancelled = 0;
+    (void)state;
+    assert_int_equal(green_group_spawn(&g, count_cancelled, &cancelled), 0);
+    assert_int_equal(green_group_spawn(&g, ask_for_too_much, NULL), 0);
+    assert_fails(green_group_join(&g), EINVAL);
+    assert_non_null(strstr(green_errmsg(), "stack size"));
+    assert_int_equal(green_group_spawn(&g, fail_soon, NULL), 0);
+    assert_fails(green_group_join(&g), EIO);
+    assert_string_equal(green_errmsg(), strerror(EIO));
+}
+
 static void test_spawn_after_failure(void **state)
 {
     int cancelled = 0;
@@ -133,11 +155,37 @@ static void test_cancelled_parent(void **state)
     assert_nothing_left(before);
 }
 
+static int give_up(void *nest)
+{
+    green_group g = GREEN_GROUP_INIT;
+    green_group_spawn(&g, clean_up, nest);
+    green_group_spawn(&g, ask_for_too_much, NULL);
+    green_yield(); /* one has failed, the other one cleans up */
+    green_cancel(green_self());
+    bool given_up = green_group_join(&g) < 0 && errno == ECANCELED;
+    return given_up && strcmp(green_errmsg(), strerror(ECANCELED)) == 0 ? 0 : -1;
+}
+
+/* A join that is given up says so, whatever else went wrong. */
+static void test_sentence_given_up(void **state)
+{
+    struct nest n = {0, 0};
+    int result = -1;
+    (void)state;
+    assert_int_equal(green_join(green_spawn(give_up, &n), &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(n.finished, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_succeed),         cmocka_unit_test(test_first_failure_cancels),
-        cmocka_unit_test(test_spawn_after_failure), cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_all_succeed),
+        cmocka_unit_test(test_first_failure_cancels),
+        cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_sentence_given_up),
+        cmocka_unit_test(test_spawn_after_failure),
+        cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_cancelled_parent),
     };
     return cmocka_run_group_tests_name("group", tests, NULL, NULL);
