@@ -124,19 +124,28 @@ static void time_comes(struct selection *s)
 
 static void prepare(struct selection *s)
 {
-    bool timed = false;
+    bool timed = false, in_order = true;
+    green_case **end = &s->guarded;
+    uintptr_t highest = 0;
     s->left = s->wanted;
     s->until = INT64_MAX;
     for (int i = 0; i < s->count; i++) {
         green_case *c = &s->cases[i];
         c->ready = false;
         c->ticket = 0;
-        if (is_time(c)) {
+        if (c->guard != NULL) {
+            in_order = in_order && (uintptr_t)c->guard >= highest;
+            highest = (uintptr_t)c->guard;
+            *end = c;
+            end = &c->next;
+        } else if (is_time(c)) {
             s->at_once += c->number == 0;
             timed |= c->number > 0;
         }
     }
-    s->guarded = sorted(s->cases, s->count);
+    *end = NULL;
+    if (!in_order)
+        s->guarded = sorted(s->cases, s->count);
     if (timed && s->at_once < s->wanted) {
         s->begun = hub_clock();
         next_time(s);
