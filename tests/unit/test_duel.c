@@ -237,6 +237,76 @@ static void test_barrier(void **state)
     duel(march, NULL);
 }
 
+/* ---- cancelled while it is being served ---- */
+
+static struct {
+    green_semaphore permits;
+    green_rwlock lock;
+    green_chan balls;
+    int room[3];
+} table = {GREEN_SEMAPHORE_BOUNDED_INIT(2),
+           GREEN_RWLOCK_INIT,
+           GREEN_CHAN_INIT(sizeof(int), 3, table.room),
+           {0}};
+
+/* Until it is cancelled. What it had is back then: 0. */
+static int borrow(void *arg)
+{
+    (void)arg;
+    for (long i = 0;; i++) {
+        int ball = -1;
+        if (green_semaphore_acquire(&table.permits) < 0)
+            return errno == ECANCELED ? 0 : -7;
+        green_yield();
+        if (green_semaphore_release(&table.permits) < 0)
+            return -2;
+        if ((i % 4 == 0 ? green_rwlock_write(&table.lock) : green_rwlock_read(&table.lock)) < 0)
+            return errno == ECANCELED ? 0 : -3;
+        green_yield();
+        if (green_rwlock_unlock(&table.lock) < 0)
+            return -4;
+        if (green_chan_recv(&table.balls, &ball) < 0)
+            return errno == ECANCELED ? 0 : -5;
+        green_yield();
+        green_shield()
+            if (green_chan_send(&table.balls, &ball) < 0)
+                return -6;
+    }
+}
+
+/* Scenarios 81, 95, 102: cancelled from one hub or the other at any moment, nobody takes a permit,
+ * a lock or a value along. */
+static void test_cancelled_while_served(void **state)
+{
+    green_thread *threads[2 * THREADS] = {NULL};
+    int result = -1, ball;
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    green_hub_stats before = stats_now();
+    for (ball = 0; ball < 3; ball++)
+        assert_int_equal(green_chan_send(&table.balls, &ball), 0);
+    for (int i = 0; i < 600; i++) {
+        green_thread **t = &threads[i % (2 * THREADS)];
+        if (*t != NULL) {
+            assert_int_equal(green_kill(*t, &result), 0);
+            assert_true(result == 0 || result == -1); /* -1: it never ran */
+        }
+        *t = green_spawn_with(&(green_spawn_options){.hub = green_hub_next()}, borrow, NULL);
+        assert_non_null(*t);
+        for (int k = i % 7; k > 0; k--)
+            assert_int_equal(green_yield(), 0);
+    }
+    assert_int_equal(green_kill_all(threads, 2 * THREADS), 0);
+    assert_int_equal(table.permits.count, 2);
+    assert_int_equal(table.lock.readers, 0);
+    assert_null(table.lock.writer);
+    int sum = 0;
+    while (green_chan_try_recv(&table.balls, &ball) > 0)
+        sum += 1 << ball;
+    assert_int_equal(sum, 7); /* each of the three is back, once */
+    assert_nothing_left(before);
+}
+
 /* ---- from an OS thread that is no hub of ours, both ways ---- */
 
 struct exchange {
@@ -361,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_condition),
         cmocka_unit_test(test_rwlock),
         cmocka_unit_test(test_barrier),
+        cmocka_unit_test(test_cancelled_while_served),
         cmocka_unit_test(test_plain_os_threads),
         cmocka_unit_test(test_freed_after_the_wait),
     };
