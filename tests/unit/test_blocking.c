@@ -148,27 +148,34 @@ static void test_whose_deadline(void **state)
     each(whose_deadline);
 }
 
-/* Two wait; the first is cancelled, and something is given before it has run. */
-static void first_of_two_leaves(const struct call *c)
+/* Cancel it, or throw at it: that is what its call fails with. */
+static void stop(green_thread *t, int why)
+{
+    assert_int_equal(why == ECANCELED ? green_cancel(t) : green_throw(t, why), 0);
+}
+
+/* Two wait; the first is stopped, and something is given before it has run. */
+static void first_of_two_leaves(const struct call *c, int why)
 {
     struct attempt first = {.call = c, .outer = never, .inner = 3600 * GREEN_SEC};
     struct attempt second = first;
     green_thread *t = waiting(&first), *next = waiting(&second);
-    assert_int_equal(green_cancel(t), 0);
+    stop(t, why);
     c->give();
     assert_int_equal(green_join(next, NULL), 0);
     assert_int_equal(green_join(t, NULL), 0);
-    check(c, first.err == ECANCELED);
+    check(c, first.err == why);
     check(c, second.err == 0);
 }
 
 /* Where only one can wait, or nothing is ever given. */
-static void one_leaves(const struct call *c)
+static void one_leaves(const struct call *c, int why)
 {
     struct attempt a = {.call = c, .outer = never, .inner = 3600 * GREEN_SEC};
     green_thread *t = waiting(&a);
-    assert_int_equal(green_kill(t, NULL), 0);
-    check(c, a.err == ECANCELED);
+    stop(t, why);
+    assert_int_equal(green_join(t, NULL), 0);
+    check(c, a.err == why);
     if (c->give == NULL)
         return;
     t = waiting(&a);
@@ -177,16 +184,26 @@ static void one_leaves(const struct call *c)
     check(c, a.err == 0);
 }
 
-static void cancelled(const struct call *c)
+static void stopped(const struct call *c, int why)
 {
     if ((c->is & ON_MAIN) != 0)
         return;
     struct census before = begin(c);
     if ((c->is & ALONE) != 0 || c->give == NULL)
-        one_leaves(c);
+        one_leaves(c, why);
     else
-        first_of_two_leaves(c);
+        first_of_two_leaves(c, why);
     end(c, before);
+}
+
+static void cancelled(const struct call *c)
+{
+    stopped(c, ECANCELED);
+}
+
+static void thrown(const struct call *c)
+{
+    stopped(c, EXFULL);
 }
 
 /* Scenarios 5, 8: who is cancelled has taken nothing: the next gets it. */
@@ -194,6 +211,13 @@ static void test_cancelled(void **state)
 {
     (void)state;
     each(cancelled);
+}
+
+/* Scenarios 5, 8, 20: nor has who is thrown out. */
+static void test_thrown(void **state)
+{
+    (void)state;
+    each(thrown);
 }
 
 static void without_time(const struct call *c)
@@ -254,9 +278,9 @@ static void test_ready_and_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_deadline),   cmocka_unit_test(test_whose_deadline),
-        cmocka_unit_test(test_cancelled),      cmocka_unit_test(test_without_time),
-        cmocka_unit_test(test_ready_and_late),
+        cmocka_unit_test(test_own_deadline), cmocka_unit_test(test_whose_deadline),
+        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_thrown),
+        cmocka_unit_test(test_without_time), cmocka_unit_test(test_ready_and_late),
     };
     green_hubs(2); /* their descriptors are there from the beginning */
     return cmocka_run_group_tests_name("blocking", tests, NULL, NULL);
