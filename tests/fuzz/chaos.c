@@ -7,15 +7,7 @@
  * hand or on its way, never both, never twice, and all are there at the end. Pairs of numbers
  * behind locks are always equal. A semaphore never has more holders than permits. If nothing
  * happens for a while, all threads are dumped. Exit status 1 and a line say what went wrong. */
-#include <errno.h>
-#include <getopt.h>
-#include <green.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "fuzz.h"
 
 enum { TOKENS = 48, KINDS = 3, PERMITS = 3, BOX_SIZE = 4, NONE = -1 };
 
@@ -38,27 +30,6 @@ static struct {
 } box;
 
 static atomic_bool held[TOKENS]; /* in somebody's hand, or else on its way */
-static atomic_bool stop;
-static atomic_long steps;
-
-static void fault(const char *what)
-{
-    fprintf(stderr, "chaos: %s\n", what);
-    green_dump(NULL, 2);
-    abort();
-}
-
-static void require(bool holds, const char *what)
-{
-    if (!holds)
-        fault(what);
-}
-
-static uint32_t draw(uint64_t *die, uint32_t below)
-{
-    *die = *die * 6364136223846793005U + 1442695040888963407U;
-    return (uint32_t)((*die >> 33) * below >> 31);
-}
 
 /* ---- tokens ---- */
 
@@ -326,18 +297,6 @@ static void disturb(struct worker *w, uint64_t *die)
 
 /* ---- the whole ---- */
 
-/* Has anything happened? Asked by an OS thread of its own. */
-static void *watch(void *arg)
-{
-    (void)arg;
-    for (long seen = -1; !stop; seen = steps) {
-        if (seen == steps)
-            fault("nothing happens any more");
-        sleep(20);
-    }
-    return NULL;
-}
-
 static int by_number(const void *a, const void *b)
 {
     return (int)((long)a - (long)b);
@@ -380,7 +339,7 @@ static int count_tokens(void)
     return found;
 }
 
-static void run(int seconds, int count, uint64_t seed)
+static void run(void)
 {
     struct worker *workers = calloc((size_t)count, sizeof *workers);
     uint64_t die = seed;
@@ -392,55 +351,26 @@ static void run(int seconds, int count, uint64_t seed)
     for (int64_t end = green_now() + seconds * GREEN_SEC; green_now() < end;)
         disturb(&workers[draw(&die, (uint32_t)count)], &die);
     stop = true;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         require(green_kill(workers[i].thread, NULL) == 0, "a worker could not be killed");
-    for (int i = 0; i < count; i++)
-        if (workers[i].hand != NONE) {
+        if (workers[i].hand != NONE) { /* it never ran */
             let_go(workers[i].hand);
             require(green_queue_put(lost, (void *)(long)workers[i].hand) == 0, "no memory");
         }
+    }
     free(workers);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seconds", 1, NULL, 's'}, {"hubs", 1, NULL, 'H'},
-                                            {"threads", 1, NULL, 't'}, {"seed", 1, NULL, 'S'},
-                                            {"help", 0, NULL, 'h'},    {NULL, 0, NULL, 0}};
-    int seconds = 10, hubs = 2, count = 40, c;
-    uint64_t seed = (uint64_t)green_now();
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        int n = optarg != NULL ? atoi(optarg) : 0;
-        if (c == 's' && n > 0)
-            seconds = n;
-        else if (c == 'H' && n > 0)
-            hubs = n;
-        else if (c == 't' && n > 0)
-            count = n;
-        else if (c == 'S')
-            seed = strtoull(optarg, NULL, 0);
-        else {
-            fprintf(c == 'h' ? stdout : stderr,
-                    "usage: chaos [--seconds S] [--hubs N] [--threads N] [--seed N]\n");
-            return c == 'h' ? 0 : 2;
-        }
-    }
-    printf("seed %llu, %d hubs, %d threads, %d s\n", (unsigned long long)seed, hubs, count,
-           seconds);
-    fflush(stdout);
-    require(green_hubs(hubs) == hubs, green_errmsg());
-    pthread_t watcher;
-    require(pthread_create(&watcher, NULL, watch, NULL) == 0, "no OS thread");
-    pthread_detach(watcher);
+    fuzz_begin(argc, argv,
+               "usage: chaos [--seconds S] [--hubs N] [--threads N] [--seed N]\n"
+               "Random things done to channels, queues, locks ... (10 s, 2 hubs, 40 threads).\n");
     open_all();
     for (long token = 0; token < TOKENS; token++)
         require(green_queue_put(lost, (void *)token) == 0, "no memory");
-    run(seconds, count, seed);
-    int found = count_tokens();
-    green_hub_stats stats;
-    green_hub_stats_get(NULL, &stats);
-    printf("%ld steps, %d of %d tokens, %llu threads, %llu timers left\n", (long)steps, found,
-           TOKENS, (unsigned long long)stats.threads, (unsigned long long)stats.timers);
-    require(found == TOKENS, "tokens were lost");
+    run();
+    require(count_tokens() == TOKENS, "tokens were lost");
+    fuzz_end();
     return 0;
 }
