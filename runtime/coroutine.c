@@ -15,6 +15,7 @@
 #include "compiler.h"
 #include "error.h"
 #include "fork.h"
+#include "overflow.h"
 #include "self.h"
 #include "stack.h"
 #include <errno.h>
@@ -77,6 +78,15 @@ static void pooled_put(struct stack_pool *pool, struct stack *stack)
     pthread_mutex_lock(&pools_lock);
     stack_put(pool, stack);
     pthread_mutex_unlock(&pools_lock);
+}
+
+/* For a handler of faults: without the lock. Pools only grow. */
+size_t coroutine_guarded(const void *address)
+{
+    for (int i = 0; i < STACK_CLASSES; i++)
+        if (stack_is_guard(&pools[i], address))
+            return pools[i].size;
+    return 0;
 }
 
 void coroutines_fork_begin(void)

@@ -161,10 +161,13 @@ static void *worker_main(void *arg)
 
 static int worker_start(void)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
     struct worker w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
     pthread_t thread;
     sigset_t all_signals, old;
-    sigfillset(&all_signals); /* signals are for the program's own OS threads */
+    sigfillset(&all_signals); /* signals are for the program's own OS threads; faults are ours */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&all_signals, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all_signals, &old);
     int err = pthread_create(&thread, NULL, worker_main, &w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -1,6 +1,7 @@
 /* self.c - the library's hub of an OS thread: see self.h. */
 #include "self.h"
 #include "fork.h"
+#include "overflow.h"
 #include <errno.h>
 #include <pthread.h>
 
@@ -35,11 +36,15 @@ int self_hub_set(struct green_hub *hub)
     int err = pthread_once(&once, make_key);
     if (err == 0)
         err = at_exit_error;
+    if (err == 0 && hub != NULL)
+        err = -overflow_arm();
     if (err == 0)
         err = pthread_setspecific(at_exit, hub);
     if (err == 0 || hub == NULL)
         self_hub_here = hub;
-    if (hub != NULL)
+    if (hub == NULL)
+        overflow_disarm();
+    else
         hub->exceptions_at = self_exceptions();
     return -err;
 }

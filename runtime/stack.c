@@ -213,3 +213,14 @@ void stack_put(struct stack_pool *pool, struct stack *stack)
     pool->warm_count++;
     trim(pool, stack);
 }
+
+/* For a handler of faults: it only reads. */
+bool stack_is_guard(const struct stack_pool *pool, const void *address)
+{
+    for (const struct slab *s = pool->slabs; s != NULL; s = s->older) {
+        size_t at = (size_t)((const char *)address - s->memory);
+        if (at < s->used * pool->size && at % pool->size < PAGE)
+            return true;
+    }
+    return false;
+}

@@ -14,6 +14,7 @@
  * instead of 64 KiB costs 512 B of page tables a stack instead of 128. */
 #pragma once
 #include "list.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,3 +54,6 @@ size_t stack_round(size_t size);
 
 /* The size for those without wishes: $GREEN_STACK, asked once, or 256 KiB. */
 size_t stack_standard(void);
+
+/* Is this address in the guard page of one of the pool's stacks that are or were handed out? */
+bool stack_is_guard(const struct stack_pool *pool, const void *address);

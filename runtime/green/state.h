@@ -68,4 +68,11 @@ GREEN_API int green_spawn_hook_add(green_spawn_hook *hook, green_hub *hub,
  * or is GREEN_SPAWN_HOOK_INIT. Another hub's: may yield. */
 GREEN_API int green_spawn_hook_cut(green_spawn_hook *hook);
 
+/* From now on a green thread or coroutine whose stack overflows is named on standard error before
+ * SIGSEGV ends the process, as it does anyway: hub, ident, name, size of the stack. To be called
+ * first thing in main: it is for the caller's hub, and those made later. It works by a handler of
+ * SIGSEGV that leaves all other faults alone; one that the program installs later replaces it.
+ * EBUSY: the program (or a sanitizer) has one already; ENOMEM. */
+GREEN_API int green_report_overflow(void);
+
 GREEN_END_DECLS
