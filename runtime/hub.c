@@ -158,6 +158,7 @@ static void hub_free(struct green_hub *hub)
     error_free(&hub->loop);
     if (hub->loop.stack != NULL)
         san_end(&hub->loop.fiber);
+    san_withdraw(hub->announced);
     memory_put(hub);
 }
 
@@ -183,6 +184,7 @@ struct green_hub *hub_create(struct event_base *base)
     thread_adopt(hub, &hub->main, "main");
     self_stack(&bottom, &size);
     san_own(&hub->main.fiber, bottom, size);
+    hub->announced = san_announce(bottom, size);
     hub->main.state = THREAD_RUNNING;
     hub->current = &hub->main;
     hubs_add(hub);

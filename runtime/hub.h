@@ -49,6 +49,7 @@ struct green_hub {
     uint64_t switches, polls;
     struct green_thread loop; /* the hub's own stack */
     struct green_thread main; /* the OS thread's stack */
+    unsigned announced;       /* and to valgrind */
 
     bool base_given; /* the program's: not ours to free */
     int alarm_fd;

@@ -2,6 +2,7 @@
 #include "stack.h"
 #include "compiler.h"
 #include "memory.h"
+#include "sanitize.h"
 #include "sys.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -68,11 +69,40 @@ void stack_pool_init(struct stack_pool *pool, size_t size)
     list_init(&pool->cold);
 }
 
+/* ThreadSanitizer has to see that memory comes and goes. */
+#if defined(__SANITIZE_THREAD__)
+static char *pages_map(size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    return at != MAP_FAILED ? at : NULL;
+}
+
+static void pages_unmap(char *at, size_t size)
+{
+    munmap(at, size);
+}
+#else
+static char *pages_map(size_t size)
+{
+    long at = SYS6(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    return at > 0 ? (char *)at : NULL;
+}
+
+static void pages_unmap(char *at, size_t size)
+{
+    SYS2(SYS_munmap, at, size);
+}
+#endif
+
 void stack_pool_destroy(struct stack_pool *pool)
 {
     for (struct slab *s = pool->slabs, *older; s != NULL; s = older) {
         older = s->older;
-        SYS2(SYS_munmap, s->memory, s->count * pool->size);
+        for (size_t i = 0; i < s->used; i++)
+            san_withdraw(s->stacks[i].announced);
+        pages_unmap(s->memory, s->count * pool->size);
         memory_put(s);
     }
     pool->slabs = NULL;
@@ -89,17 +119,16 @@ static bool slab_add(struct stack_pool *pool)
     for (;; count = count / 2) { /* a tight RLIMIT_AS may still allow a smaller one */
         if (count == 0)
             return false;
-        long at = SYS6(SYS_mmap, NULL, count * pool->size, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        if (at < 0 && at > -PAGE)
+        char *at = pages_map(count * pool->size);
+        if (at == NULL)
             continue;
         struct slab *slab = memory_get(sizeof *slab + count * sizeof slab->stacks[0]);
         if (slab == NULL) {
-            SYS2(SYS_munmap, at, count * pool->size);
+            pages_unmap(at, count * pool->size);
             return false;
         }
         SYS3(SYS_madvise, at, count * pool->size, MADV_NOHUGEPAGE);
-        slab->memory = (char *)at;
+        slab->memory = at;
         slab->count = count;
         slab->older = pool->slabs;
         pool->slabs = slab;
@@ -147,10 +176,11 @@ static struct stack *stack_new(struct stack_pool *pool)
     size_t n = slab->used++;
     struct stack *s = &slab->stacks[n];
     s->base = slab->memory + n * pool->size;
-    s->size = pool->size;
+    s->size = (uint32_t)pool->size;
     s->top = s->base + s->size - n * 5 % COLOURS * 64;
     list_init(&s->link);
     guard(pool, s->base);
+    s->announced = san_announce(s->base, s->size);
     return s;
 }
 

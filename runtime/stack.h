@@ -22,10 +22,11 @@ enum { STACK_WARM = 4096 }; /* 16 MiB, when a page of each was used */
 
 /* One stack; lives in its slab's side array, not in the stack. */
 struct stack {
-    char *base;       /* lowest address, the guard page */
-    char *top;        /* coloured upper end, 64-byte aligned */
-    struct list link; /* in the pool's warm or cold list while free */
-    size_t size;      /* from base on, guard and colour included */
+    char *base;         /* lowest address, the guard page */
+    char *top;          /* coloured upper end, 64-byte aligned */
+    struct list link;   /* in the pool's warm or cold list while free */
+    uint32_t size;      /* from base on, guard and colour included: up to 1 GiB */
+    unsigned announced; /* to valgrind */
 };
 
 struct stack_pool {
