@@ -97,6 +97,7 @@ static void fill(green_stream *s)
             s->source_error = errno;
             return;
         }
+        s->group.children->deadline = INT64_MAX; /* the consumer's is for its wait only */
         s->drawn++;
     }
 }

@@ -10,7 +10,8 @@
  * than the limit are drawn ahead of the consumer.
  *
  * A pool belongs to the hub that uses it. Failure is as in green/group.h: the first negative result
- * cancels the others and is the error of the join. */
+ * cancels the others and is the error of the join. Deadlines, too: one around green_pool_spawn, for
+ * the wait, also holds for fn. */
 #pragma once
 #include <green/group.h>
 
@@ -64,7 +65,8 @@ typedef struct green_stream green_stream;
 GREEN_API green_stream *green_stream_open(const green_stream_options *options);
 /* The next finished item, copied to *item. 1; 0: the source is at its end and all were handed out;
  * -1: next or fn failed for this item, with its errno; the stream goes on behind it (after a
- * failure of next it is at its end). May yield. */
+ * failure of next it is at its end). A deadline or cancellation of the caller ends this wait only:
+ * the work goes on, and a further call gets it. May yield. */
 GREEN_API int green_stream_next(green_stream *stream, void *item);
 /* Cancel what is at work, wait for it, free the stream. NULL is harmless. May yield. */
 GREEN_API void green_stream_close(green_stream *stream);

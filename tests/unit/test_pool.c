@@ -257,6 +257,37 @@ static void test_unordered_stream(void **state)
     assert_nothing_left(before);
 }
 
+static int take_five_ms(void *item)
+{
+    return green_sleep(5 * GREEN_MS) < 0 ? -1 : *(int *)item;
+}
+
+/* Scenario 109: a consumer in a hurry does not hurry the work. */
+static void test_impatient_consumer(void **state)
+{
+    struct source source = {0, 12, -1};
+    green_stream_options options = {
+        .next = draw, .source = &source, .fn = take_five_ms, .size = sizeof(int), .limit = 4};
+    int n, r = 1, items = 0, late = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_stream *s = green_stream_open(&options);
+    assert_non_null(s);
+    while (r != 0) {
+        green_within(GREEN_MS)
+            r = green_stream_next(s, &n);
+        items += r > 0;
+        late += r < 0 && green_expired();
+        assert_true(r >= 0 || green_expired());
+    }
+    assert_int_equal(items, 12);
+    assert_true(late > 0);
+    green_stream_close(s);
+    while (stats_now().timers > before.timers) /* of the last deadline: it is left to pass */
+        assert_int_equal(green_yield(), 0);
+    assert_nothing_left(before);
+}
+
 static int fail_at_minus(void *item)
 {
     int *n = item;
@@ -362,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_ordered_stream),
         cmocka_unit_test(test_unordered_stream),
+        cmocka_unit_test(test_impatient_consumer),
         cmocka_unit_test(test_failures_at_any_place),
         cmocka_unit_test(test_stream_closed_early),
     };
