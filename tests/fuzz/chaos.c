@@ -137,35 +137,72 @@ static int use_box(struct worker *w)
     return r;
 }
 
-static int use_select(struct worker *w)
-{
-    int token = w->hand, got = NONE, ok = 0;
-    bool giving = token != NONE;
-    green_chan *a = chans[draw(&w->die, KINDS)], *b = chans[draw(&w->die, KINDS)];
-    if (giving)
-        let_go(token);
-    int64_t after = draw(&w->die, 3) == 0 ? 0 : draw(&w->die, 300) * GREEN_US;
-    green_case cases[] = {
-        giving ? GREEN_SEND(a, &token) : GREEN_RECV_OK(a, &got, &ok),
-        giving ? GREEN_SEND(b, &token) : GREEN_RECV_OK(b, &got, &ok),
-        GREEN_AFTER(after),
-    };
-    int which = green_select_cases(cases, draw(&w->die, 8) == 0 ? 2 : 3);
-    bool passed = which == 0 || which == 1;
-    if (giving)
-        gave(w, passed ? 0 : -1);
-    else if (passed)
-        took(w, ok, got);
-    return which;
-}
-
-/* ---- locks ---- */
-
 static void dawdle(struct worker *w)
 {
     if (draw(&w->die, 3) == 0)
         green_yield();
 }
+
+static void use_permit(struct worker *w)
+{
+    require(atomic_fetch_add(&holders, 1) < PERMITS, "more holders than permits");
+    dawdle(w);
+    atomic_fetch_sub(&holders, 1);
+    require(green_semaphore_release(&permits) == 0, "a permit too many");
+}
+
+/* A case that gives the token away, or takes one. */
+static green_case draw_case(struct worker *w, int *token, void **item, int *got)
+{
+    green_chan *c = chans[draw(&w->die, KINDS)];
+    green_queue *q = queues[draw(&w->die, KINDS)];
+    if (w->hand != NONE)
+        return draw(&w->die, 2) ? GREEN_SEND(c, token) : GREEN_PUT(q, *item);
+    return draw(&w->die, 2) ? GREEN_RECV_OK(c, token, got) : GREEN_GET_OK(q, item, got);
+}
+
+static int use_select(struct worker *w)
+{
+    enum { PASSES = 3, PERMIT = PASSES, EVENT, AFTER, CASES };
+    int tokens[PASSES], got[PASSES];
+    void *items[PASSES];
+    green_case cases[CASES];
+    if (w->hand != NONE)
+        let_go(w->hand);
+    for (int i = 0; i < PASSES; i++) {
+        tokens[i] = w->hand;
+        items[i] = (void *)(long)w->hand;
+        cases[i] = draw_case(w, &tokens[i], &items[i], &got[i]);
+    }
+    cases[PERMIT] = GREEN_ACQUIRE(draw(&w->die, 2) ? &permits : NULL);
+    cases[EVENT] = GREEN_SET(draw(&w->die, 4) ? NULL : &event);
+    cases[AFTER] = GREEN_AFTER(draw(&w->die, 3) == 0 ? 0 : draw(&w->die, 300) * GREEN_US);
+    int which = green_select_cases(cases, draw(&w->die, 8) == 0 ? AFTER : CASES);
+    bool passed = which >= 0 && which < PASSES;
+    if (w->hand != NONE)
+        gave(w, passed ? 0 : -1);
+    else if (passed)
+        took(w, got[which], tokens[which] != NONE ? tokens[which] : (int)(long)items[which]);
+    if (which == PERMIT)
+        use_permit(w);
+    return which;
+}
+
+/* Permits and the event, as many as there are in a while. */
+static int use_several(struct worker *w)
+{
+    green_case cases[] = {GREEN_ACQUIRE(&permits), GREEN_SET(&event), GREEN_ACQUIRE(&permits),
+                          GREEN_AFTER(draw(&w->die, 300) * GREEN_US)};
+    int order[4], wanted = 1 + (int)draw(&w->die, 4);
+    int n = green_wait_cases(cases, 4, wanted, order);
+    require(n < 0 || (n == wanted && order[n - 1] >= 0), "not as many as wanted");
+    for (int i = 0; i < 4 && order[i] >= 0; i++)
+        if (order[i] == 0 || order[i] == 2)
+            use_permit(w);
+    return n;
+}
+
+/* ---- locks ---- */
 
 static int use_mutex(struct worker *w)
 {
@@ -202,13 +239,9 @@ static int use_semaphore(struct worker *w)
 {
     int r =
         draw(&w->die, 4) == 0 ? green_semaphore_try(&permits) : green_semaphore_acquire(&permits);
-    if (r < 0)
-        return r;
-    require(atomic_fetch_add(&holders, 1) < PERMITS, "more holders than permits");
-    dawdle(w);
-    atomic_fetch_sub(&holders, 1);
-    require(green_semaphore_release(&permits) == 0, "a permit too many");
-    return 0;
+    if (r == 0)
+        use_permit(w);
+    return r;
 }
 
 static int use_event(struct worker *w)
@@ -233,8 +266,8 @@ static int use_time(struct worker *w)
 static int step(struct worker *w)
 {
     static int (*const moves[])(struct worker *) = {
-        use_chan,   use_queue,     use_box,   use_select, use_mutex,
-        use_rwlock, use_semaphore, use_event, use_time,
+        use_chan,  use_queue,  use_box,       use_select, use_several,
+        use_mutex, use_rwlock, use_semaphore, use_event,  use_time,
     };
     int (*move)(struct worker *) = moves[draw(&w->die, sizeof moves / sizeof moves[0])];
     int r = -1;
