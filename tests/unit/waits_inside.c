@@ -40,6 +40,11 @@ static int sleep_an_hour(void)
     return sleep_long(NULL);
 }
 
+static int sleep_until_then(void)
+{
+    return green_sleep_until(green_now() + 3600 * GREEN_SEC);
+}
+
 static void begin_target(void)
 {
     gate = (green_event)GREEN_EVENT_INIT;
@@ -141,6 +146,9 @@ static void begin_stream(void)
     gate = (green_event)GREEN_EVENT_INIT;
     stream = green_stream_open(&options);
     assert_non_null(stream);
+    int item;
+    green_within(0) /* the work begins; it outlives this wait, and any other */
+        assert_fails(green_stream_next(stream, &item), ETIMEDOUT);
 }
 
 static int next_of_stream(void)
@@ -427,6 +435,7 @@ static int once_more(void)
 
 const struct call waits_inside[] = {
     {"sleep", nothing, sleep_an_hour, NULL, NULL, nothing, 0},
+    {"sleep until", nothing, sleep_until_then, NULL, NULL, nothing, 0},
     {"join", begin_target, join_target, open_gate, target_done, end_target, ALONE | LATE},
     {"join elsewhere", begin_far_target, join_target, open_gate, target_done, end_target,
      ALONE | LATE | YIELDS},
