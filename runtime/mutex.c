@@ -60,9 +60,10 @@ GREEN_API int green_mutex_trylock(green_mutex *m)
     guard_enter(hub, &m->guard);
     err = take(hub->current, m);
     guard_leave(hub, &m->guard);
-    if (err < 0)
-        shared_tried(hub);
-    return (int)returned(err);
+    if (err == 0)
+        return 0;
+    shared_tried(hub);
+    return (int)returned(-EBUSY); /* whoever has it */
 }
 
 GREEN_API int green_mutex_unlock(green_mutex *m)

@@ -31,8 +31,8 @@ typedef struct green_mutex {
  * yield. */
 GREEN_API int green_mutex_lock(green_mutex *mutex);
 
-/* Lock if that needs no waiting. EBUSY: it does. Gives others a chance to run now and then, so
- * that a loop around it makes progress. */
+/* Lock if that needs no waiting. EBUSY: somebody has it, maybe the caller. Gives others a chance to
+ * run now and then, so that a loop around it makes progress. */
 GREEN_API int green_mutex_trylock(green_mutex *mutex);
 
 /* Unlock, and hand it to the first in line. EPERM: the caller does not have it. */

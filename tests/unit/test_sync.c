@@ -78,6 +78,13 @@ static void test_mutex_is_fifo(void **state)
     assert_nothing_left(before);
 }
 
+static int try_foreign(void *mutex)
+{
+    if (green_mutex_trylock(mutex) < 0)
+        return errno;
+    return green_mutex_unlock(mutex) < 0 ? -1 : 0;
+}
+
 static int unlock_foreign(void *mutex)
 {
     return green_mutex_unlock(mutex) < 0 ? errno : 0;
@@ -94,12 +101,21 @@ static void test_mutex_owner_rules(void **state)
     assert_fails(green_mutex_lock(&m), EDEADLK);
     green_join(green_spawn(unlock_foreign, &m), &result);
     assert_int_equal(result, EPERM);
+    assert_fails(green_mutex_trylock(&m), EBUSY); /* its own: still there is nothing to be had */
     assert_int_equal(green_mutex_unlock(&m), 0);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(green_mutex_lock(&r), 0);
-    for (int i = 0; i < 3; i++)
+    assert_int_equal(green_mutex_trylock(&r), 0);
+    assert_int_equal(green_mutex_trylock(&r), 0);
+    assert_int_equal(green_mutex_lock(&r), 0);
+    for (int i = 0; i < 3; i++) {
+        green_join(green_spawn(unlock_foreign, &r), &result);
+        assert_int_equal(result, EPERM);
+        green_join(green_spawn(try_foreign, &r), &result);
+        assert_int_equal(result, EBUSY);
         assert_int_equal(green_mutex_unlock(&r), 0);
+    }
     assert_fails(green_mutex_unlock(&r), EPERM);
+    green_join(green_spawn(try_foreign, &r), &result);
+    assert_int_equal(result, 0);
 }
 
 static int hold_briefly(void *mutex)
