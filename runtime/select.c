@@ -20,7 +20,8 @@ struct selection {
     int left;            /* so many had not when the thread stood in line */
     int start;           /* where to look first */
     int at_once;         /* how many cases have the time 0 */
-    int64_t begun;       /* when time began to count, if any other does */
+    bool timed;          /* others have a time, too */
+    int64_t begun;       /* when it began to count */
     green_case *time;    /* the one that comes first; NULL: none */
     int64_t until;       /* then */
     green_case *guarded; /* by the address of their guards */
@@ -124,7 +125,7 @@ static void time_comes(struct selection *s)
 
 static void prepare(struct selection *s)
 {
-    bool timed = false, in_order = true;
+    bool in_order = true;
     green_case **end = &s->guarded;
     uintptr_t highest = 0;
     s->left = s->wanted;
@@ -140,16 +141,12 @@ static void prepare(struct selection *s)
             end = &c->next;
         } else if (is_time(c)) {
             s->at_once += c->number == 0;
-            timed |= c->number > 0;
+            s->timed |= c->number > 0;
         }
     }
     *end = NULL;
     if (!in_order)
         s->guarded = sorted(s->cases, s->count);
-    if (timed && s->at_once < s->wanted) {
-        s->begun = hub_clock();
-        next_time(s);
-    }
 }
 
 /* The cases of this hub that have not happened: how many have now? Or a negative errno. */
@@ -316,6 +313,10 @@ static int wait(struct selection *s)
 {
     struct standing standing = {.choice = &s->choice};
     struct waiter *own = &s->hub->current->waiter;
+    if (s->timed) {
+        s->begun = hub_clock();
+        next_time(s);
+    }
     own->standing = &standing;
     int err = wait_in_lines(s);
     own->standing = NULL;
