@@ -60,17 +60,22 @@ GREEN_API green_stream *green_stream_open(const green_stream_options *options)
     return s;
 }
 
-static int work(void *arg)
+static void finish(struct slot *slot, int error)
 {
-    struct slot *slot = arg;
     green_stream *s = slot->stream;
-    errno = 0;
-    if (s->options.fn(slot->item) < 0)
-        slot->error = errno != 0 ? errno : ECANCELED;
+    slot->error = error;
     slot->state = FINISHED;
     if (s->options.unordered)
         slot->turn = s->finished++;
     wake_first(&s->consumer, 0);
+}
+
+static int work(void *arg)
+{
+    struct slot *slot = arg;
+    errno = 0;
+    bool done = slot->stream->options.fn(slot->item) >= 0;
+    finish(slot, done ? 0 : errno != 0 ? errno : ECANCELED);
     return 0; /* a failure is the item's, not the stream's */
 }
 
@@ -89,16 +94,11 @@ static void fill(green_stream *s)
         if (more <= 0)
             return;
         slot->state = WORKING;
-        slot->error = 0;
-        slot->turn = s->drawn;
-        if (green_group_spawn(&s->group, work, slot) < 0) {
-            slot->state = FREE;
-            s->at_end = true;
-            s->source_error = errno;
-            return;
-        }
-        s->group.children->deadline = INT64_MAX; /* the consumer's is for its wait only */
-        s->drawn++;
+        slot->turn = s->drawn++;
+        if (green_group_spawn(&s->group, work, slot) < 0)
+            finish(slot, errno);
+        else
+            s->group.children->deadline = INT64_MAX; /* the consumer's is for its wait only */
     }
 }
 
