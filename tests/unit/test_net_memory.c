@@ -1,14 +1,18 @@
-/* test_net_memory.c - as test_memory.c, one floor up: every allocation of a server, a client, a
- * look-up and an offloaded call fails once. Each call says so, nobody crashes, nothing is lost. */
+/* test_net_memory.c - as test_memory.c, one floor up: every allocation of servers, clients,
+ * look-ups, offloaded calls, child processes and signals fails once. Each call says so, nobody
+ * crashes, nothing is lost. */
 #include "net_unit.h"
 
 #include "faults.h"
 #include "offload.h"
 #include <green/dns.h>
 #include <green/http.h>
+#include <green/process.h>
 #include <green/serve.h>
+#include <green/signal.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 
 static char address[64];
 
@@ -53,8 +57,8 @@ static int fetch(void)
     return whole ? 0 : EILSEQ;
 }
 
-/* A life with a bit of everything; how many of its parts failed. */
-static int live(void)
+/* A server, a client, look-ups, offloaded calls; how many of them failed. */
+static int serve_and_ask(void)
 {
     int served = 0;
     int failed = 0;
@@ -87,28 +91,130 @@ static int live(void)
     return failed + (code != 0);
 }
 
-static void each_allocation_fails_once(void **state)
+/* ---- child processes ---- */
+
+static char input[100000];
+
+static int talk(green_process *p)
+{
+    green_process_output o;
+    int failed = 0;
+    while (green_process_communicate(p, input, sizeof input, &o) < 0) {
+        assert_int_equal(errno, ENOMEM);
+        failed++; /* what was moved is kept */
+    }
+    assert_int_equal(o.out_size, sizeof input);
+    assert_memory_equal(o.out, input, sizeof input);
+    assert_int_equal(o.status, 0);
+    green_process_output_free(&o);
+    return failed;
+}
+
+static int run_children(void)
+{
+    green_process_options pipes = {.in = GREEN_PIPE, .out = GREEN_PIPE};
+    int failed = 0;
+    green_process *cat = green_process_spawn(&pipes, (char *const[]){"cat", NULL});
+    if (cat != NULL)
+        failed += talk(cat);
+    else
+        failed++;
+    green_process_destroy(cat);
+    green_process *let_go = green_process_spawn(NULL, (char *const[]){"true", NULL});
+    if (let_go != NULL && green_process_detach(let_go) < 0) {
+        green_process_destroy(let_go);
+        let_go = NULL;
+    }
+    wait_for(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD); /* by the reaper */
+    return failed + (let_go == NULL);
+}
+
+/* ---- signals ---- */
+
+static int handled;
+
+static int handle(int number, void *arg)
+{
+    (void)arg;
+    handled += number;
+    return 0;
+}
+
+static int be_signalled(void)
+{
+    green_signal *s = green_signal_open(GREEN_SIGNALS(SIGUSR1));
+    int failed = s == NULL;
+    if (s != NULL) {
+        raise(SIGUSR1);
+        assert_int_equal(green_signal_wait(s), SIGUSR1);
+    }
+    handled = 0;
+    green_signal *h = green_signal_handle(GREEN_SIGNALS(SIGUSR1), handle, NULL);
+    failed += h == NULL;
+    if (h != NULL) {
+        raise(SIGUSR1);
+        wait_for(handled == SIGUSR1);
+        assert_int_equal(green_signal_close(h), 0);
+    }
+    if (s != NULL)
+        assert_int_equal(green_signal_close(s), 0);
+    struct sigaction now;
+    assert_int_equal(sigaction(SIGUSR1, NULL, &now), 0);
+    assert_true(now.sa_handler == SIG_DFL);
+    return failed;
+}
+
+/* ---- living them ---- */
+
+/* How many failures there were when each of the life's allocations failed once. */
+static int each_fails_once(int (*life)(void))
 {
     int failures = 0;
-    (void)state;
-    assert_int_equal(live(), 0);
+    assert_int_equal(life(), 0);
     wait_for(offload_dns.threads == offload_dns.idle);
     long before = atomic_load(&held);
+    int fds = fds_open();
     bool reached = true;
     for (int n = 0; reached; n++) {
         atomic_store(&fuse, n);
-        failures += live() > 0;
+        failures += life() > 0;
         reached = atomic_load(&fuse) < 0;
         atomic_store(&fuse, -1);
-        wait_for(atomic_load(&held) == before);
+        wait_for(atomic_load(&held) == before && fds_open() == fds);
     }
-    assert_true(failures > 10);
-    assert_int_equal(live(), 0);
+    assert_int_equal(life(), 0);
+    return failures;
+}
+
+static void servers_clients_and_lookups(void **state)
+{
+    (void)state;
+    assert_true(each_fails_once(serve_and_ask) > 10);
+}
+
+static void processes(void **state)
+{
+    (void)state;
+#ifdef GREEN_TEST_EMULATED
+    print_message("# skipped: the emulator loses the errors of exec\n");
+#else
+    assert_true(each_fails_once(run_children) >= 4);
+#endif
+}
+
+static void signals(void **state)
+{
+    (void)state;
+    assert_true(each_fails_once(be_signalled) >= 2);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_fails_once)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(servers_clients_and_lookups),
+        cmocka_unit_test(processes),
+        cmocka_unit_test(signals),
+    };
     green_self();
     green_spawn_with(&(green_spawn_options){.stack_size = 1}, NULL, NULL); /* room for a sentence */
     return cmocka_run_group_tests(tests, NULL, NULL);
