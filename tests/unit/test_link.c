@@ -1,10 +1,8 @@
 /* test_link.c - being told of a thread's end (green/link.h), green_throw, spawning later, killing
  * many (green/thread.h). */
 #include "unit.h"
-#include <green/event.h>
 #include <green/link.h>
-#include <green/result.h>
-#include <green/semaphore.h>
+#include <green/select.h>
 
 static int order[1000], calls, last_error;
 static green_link links[1000];
@@ -139,6 +137,58 @@ static void test_in_a_link(void **state)
     assert_int_equal(refusals[0], EDEADLK);
     assert_int_equal(refusals[1], EDEADLK);
     assert_int_equal(green_join(t, NULL), 0);
+}
+
+static int wait_for(void *event)
+{
+    return green_event_wait(event);
+}
+
+static int set(void *event)
+{
+    return green_event_set(event);
+}
+
+struct targets {
+    green_result result;
+    green_queue *queue;
+    green_chan chan;
+};
+
+static void hand_on(green_link *link)
+{
+    struct targets *t = link->arg;
+    green_result_set(&t->result, link);
+    green_queue_try_put(t->queue, link);
+    green_chan_try_send(&t->chan, &link);
+}
+
+/* Scenarios 31, 44: a link hands the end on to whatever can be waited for, and to all at once. */
+static void test_link_hands_on(void **state)
+{
+    struct targets t = {.result = GREEN_RESULT_INIT, .queue = green_queue_make(NULL)};
+    void *item = NULL, *value = NULL;
+    green_link *received = NULL;
+    (void)state;
+    t.chan = (green_chan)GREEN_CHAN_INIT(sizeof received, 0, NULL);
+    for (int far = 0; far < 2; far++) {
+        green_spawn_options options = {.hub = far ? other_hub() : NULL};
+        green_event go = GREEN_EVENT_INIT;
+        t.result = (green_result)GREEN_RESULT_INIT;
+        green_thread *thread = green_spawn_with(&options, wait_for, &go);
+        green_link_to(&links[far], thread, hand_on, &t);
+        green_thread *starter = green_spawn(set, &go); /* once this thread stands in all lines */
+        green_case cases[3] = {GREEN_GET(t.queue, &item), GREEN_RECV(&t.chan, &received),
+                               GREEN_READY(&t.result)};
+        assert_int_equal(green_wait_cases(cases, 3, 3, NULL), 3);
+        assert_int_equal(green_result_get(&t.result, &value), 0);
+        assert_ptr_equal(value, &links[far]);
+        assert_ptr_equal(item, &links[far]);
+        assert_ptr_equal(received, &links[far]);
+        assert_int_equal(green_join(thread, NULL), 0);
+        assert_int_equal(green_join(starter, NULL), 0);
+    }
+    green_queue_free(t.queue);
 }
 
 /* Links to a thread of another hub: called over there, cut from here. */
@@ -372,12 +422,12 @@ static void test_throw_far(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_late_and_unstarted),
-        cmocka_unit_test(test_cut),          cmocka_unit_test(test_in_a_link),
-        cmocka_unit_test(test_far),          cmocka_unit_test(test_wait),
-        cmocka_unit_test(test_wait_in_turn), cmocka_unit_test(test_kill_all),
-        cmocka_unit_test(test_later),        cmocka_unit_test(test_throw),
-        cmocka_unit_test(test_throw_far),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_late_and_unstarted),
+        cmocka_unit_test(test_cut),           cmocka_unit_test(test_in_a_link),
+        cmocka_unit_test(test_link_hands_on), cmocka_unit_test(test_far),
+        cmocka_unit_test(test_wait),          cmocka_unit_test(test_wait_in_turn),
+        cmocka_unit_test(test_kill_all),      cmocka_unit_test(test_later),
+        cmocka_unit_test(test_throw),         cmocka_unit_test(test_throw_far),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

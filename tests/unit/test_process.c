@@ -392,6 +392,49 @@ static void a_hundred_end_at_once(void **state)
     assert_no_children();
 }
 
+static int select_end(void *p)
+{
+    int status = -1;
+    green_event never = GREEN_EVENT_INIT;
+    if (green_select(GREEN_SET(&never), GREEN_EXITED(p)) != 1 || never.waiters.first != NULL)
+        return -errno;
+    green_within(0) /* it does not wait */
+        if (green_process_wait(p, &status) < 0)
+            return -errno;
+    return WEXITSTATUS(status);
+}
+
+/* Scenarios 4, 5, 44: the end among other things; too late, cancelled, on two hubs, over already.
+ */
+static void end_by_select(void **state)
+{
+    (void)state;
+    green_event never = GREEN_EVENT_INIT;
+    green_spawn_options there = {.hub = NULL};
+    green_process_options o = {.in = GREEN_PIPE};
+    int result;
+    assert_true(green_hubs(2) >= 2);
+    while ((there.hub = green_hub_next()) == green_hub_self())
+        continue;
+    green_process *p = spawn(&o, SH("read x; exit 8"));
+    assert_int_equal(green_select(GREEN_EXITED(p), GREEN_EXITED(NULL), GREEN_DEFAULT), 2);
+    green_within(GREEN_MS)
+        assert_fails(green_select(GREEN_SET(&never), GREEN_EXITED(p)), ETIMEDOUT);
+    green_thread *t[3] = {green_spawn(select_end, p), green_spawn_with(&there, select_end, p),
+                          green_spawn(select_end, p)};
+    green_yield();
+    assert_int_equal(green_kill(t[2], &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    assert_int_equal(green_process_close(p, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(green_join(t[i], &result), 0);
+        assert_int_equal(result, 8);
+    }
+    assert_int_equal(select_end(p), 8);
+    green_process_destroy(p);
+    assert_no_children();
+}
+
 /* Scenario 155: each has the status. */
 static void several_waiters_on_several_hubs(void **state)
 {
@@ -543,6 +586,7 @@ int main(void)
         cmocka_unit_test(signals_of_a_child),
         cmocka_unit_test(process_group),
         cmocka_unit_test(a_hundred_end_at_once),
+        cmocka_unit_test(end_by_select),
         cmocka_unit_test(several_waiters_on_several_hubs),
         cmocka_unit_test(hubs_spawn_side_by_side),
         cmocka_unit_test(somebody_else_reaps),

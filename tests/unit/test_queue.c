@@ -4,8 +4,7 @@
 #include "faults.h"
 #include "self.h"
 #include <event2/event.h>
-#include <green/channel.h>
-#include <green/queue.h>
+#include <green/select.h>
 
 static int result_of(green_thread *t)
 {
@@ -49,6 +48,12 @@ static void note(long c)
 {
     size_t n = strlen(trace);
     snprintf(trace + n, sizeof trace - n, "%ld ", c);
+}
+
+static int put_by_select(void *arg)
+{
+    struct job *j = arg;
+    return green_select(GREEN_NEVER, GREEN_PUT(j->queue, item(j->item))) == 1 ? 0 : -errno;
 }
 
 static int put_one(void *arg)
@@ -346,9 +351,12 @@ static void test_no_memory(void **state)
     green_queue *q = queue_of(GREEN_QUEUE_FIFO, 16);
     fuse = 0;
     assert_fails(green_queue_put(q, item(1)), ENOMEM);
+    fuse = 0;
+    assert_fails(green_select(GREEN_PUT(q, item(1)), GREEN_NEVER), ENOMEM);
+    assert_int_equal(green_queue_count(q), 0);
     for (long n = 1; n <= 16; n++)
         assert_int_equal(green_queue_put(q, item(n)), 0);
-    green_thread *t[2] = {green_spawn(put_one, &(struct job){q, 17}),
+    green_thread *t[2] = {green_spawn(put_by_select, &(struct job){q, 17}),
                           green_spawn(put_one, &(struct job){q, 18})};
     green_yield();
     fuse = 0; /* resize has to grow: the first in line learns that it failed */
