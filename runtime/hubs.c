@@ -102,6 +102,7 @@ void hubs_forked(void)
         list_append(&gone, &hub->hubs);
         hub->gone = true;
         hub->rung = true; /* the bell is the parent's */
+        hub->ends = (green_guard){0};
     }
     count = 0;
     shared = 0;

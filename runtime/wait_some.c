@@ -8,8 +8,9 @@
 
 static int look_if_over(struct green_hub *hub, green_case *c)
 {
+    struct green_thread *t = c->object;
     (void)hub;
-    return ((struct green_thread *)c->object)->over;
+    return t->over ? 1 : t->hub->gone ? -ESRCH : 0;
 }
 
 GREEN_API green_case green_case_ended(green_thread *t)

@@ -11,9 +11,9 @@
  *     green_queue_shutdown(q, false);                 -- the workers end
  *
  * Items are pointers: they are handles that can be looked at, ordered and dropped without being
- * copied. (Values of a fixed size, and select, are what channels are for.) Those who wait are
- * served first come, first served. A call that fails has put or taken nothing. For green threads of
- * any hub and for OS threads. */
+ * copied. (Values of a fixed size are what channels are for.) Those who wait are served first come,
+ * first served; to wait for several things at once there is green/select.h. A call that fails has
+ * put or taken nothing. For green threads of any hub and for OS threads. */
 #pragma once
 #include <green/shared.h>
 
@@ -31,7 +31,8 @@ typedef enum green_queue_order {
 typedef struct green_queue_options {
     green_queue_order order;
     size_t limit; /* put waits while so many are there; 0: no limit */
-    /* < 0: a comes before b. Called while the queue is held: it must not block nor use it. */
+    /* < 0: a comes before b. Called while the queue is held: it must not block, nor call into
+     * this library. */
     int (*compare)(const void *a, const void *b);
     /* Called for items that nobody will take: at an immediate shutdown, and by free. May be NULL */
     void (*discard)(void *item);

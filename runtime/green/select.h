@@ -83,7 +83,7 @@ GREEN_API int green_wait_cases(green_case *cases, int count, int wanted, int *or
 /* The result was given, be it a failure: green_result_get will not wait. */
 #define GREEN_READY(result) green_case_ready(result)
 /* The thread has ended; unless it is detached it is still to be joined. It must be there when the
- * call begins. */
+ * call begins. Fails with ESRCH if it did not survive a fork. */
 #define GREEN_ENDED(thread) green_case_ended(thread)
 /* So much time has passed, and the call is not over. */
 #define GREEN_AFTER(nanoseconds) green_case_after(nanoseconds)

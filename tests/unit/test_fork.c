@@ -5,6 +5,7 @@
 #include <green/coroutine.h>
 #include <green/dns.h>
 #include <green/fd.h>
+#include <green/link.h>
 #include <green/local.h>
 #include <green/mutex.h>
 #include <green/process.h>
@@ -267,6 +268,7 @@ static int call_the_vanished(void)
 {
     must(green_cancel(vanished) < 0 && errno == ESRCH);
     must(green_join(vanished, NULL) < 0 && errno == ESRCH);
+    must(green_wait_any(&vanished, 1) < 0 && errno == ESRCH);
     must(green_hub_run(other_hub, nothing, NULL) < 0 && errno == ESRCH);
     return 0;
 }
