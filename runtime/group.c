@@ -40,6 +40,8 @@ GREEN_API int green_group_spawn(green_group *g, int (*fn)(void *), void *arg)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    if (group_here(g, hub) < 0)
+        return -1;
     if (g->cancelled)
         return fail(ECANCELED, "the group has failed or was cancelled");
     g->result = 0; /* of an earlier round */
@@ -89,6 +91,8 @@ GREEN_API int green_group_join(green_group *g)
 {
     struct green_hub *hub = hub_here();
     if (hub == NULL)
+        return -1;
+    if (group_here(g, hub) < 0)
         return -1;
     int err = await_children(hub, g);
     if (err == -EDEADLK)

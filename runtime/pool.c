@@ -1,6 +1,7 @@
 /* pool.c - pools: see green/pool.h. Room is a line of waiters; a thread that ends lets the first
  * in, and its room is kept until it runs: nobody overtakes. */
 #include "error.h"
+#include "group.h"
 #include "hub_switch.h"
 #include <errno.h>
 #include <green/pool.h>
@@ -41,7 +42,7 @@ static int start(green_pool *p, int (*fn)(void *), void *arg)
 GREEN_API int green_pool_spawn(green_pool *p, int (*fn)(void *), void *arg)
 {
     struct green_hub *hub = hub_here();
-    if (hub == NULL)
+    if (hub == NULL || group_here(&p->group, hub) < 0)
         return -1;
     if (full(p) || p->first != NULL) {
         bool inside = hub->current->group == &p->group;
@@ -60,7 +61,7 @@ GREEN_API int green_pool_spawn(green_pool *p, int (*fn)(void *), void *arg)
 GREEN_API int green_pool_try_spawn(green_pool *p, int (*fn)(void *), void *arg)
 {
     struct green_hub *hub = hub_here();
-    if (hub == NULL)
+    if (hub == NULL || group_here(&p->group, hub) < 0)
         return -1;
     if (full(p) || p->first != NULL) {
         hub_spend(hub);

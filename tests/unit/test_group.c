@@ -1,5 +1,6 @@
 /* test_group.c - groups own their threads (green/group.h). */
 #include "unit.h"
+#include <green/pool.h>
 
 static int add_one(void *sum)
 {
@@ -177,6 +178,39 @@ static void test_sentence_given_up(void **state)
     assert_int_equal(n.finished, 1);
 }
 
+static int use_from_elsewhere(void *pool)
+{
+    green_pool *p = pool;
+    int refused = 0;
+    refused += green_group_spawn(&p->group, sleep_long, NULL) < 0 && errno == EINVAL;
+    refused += green_group_join(&p->group) < 0 && errno == EINVAL;
+    refused += green_pool_spawn(p, sleep_long, NULL) < 0 && errno == EINVAL;
+    refused += green_pool_try_spawn(p, sleep_long, NULL) < 0 && errno == EINVAL;
+    return refused;
+}
+
+/* A group at work on one hub is not to be had on another. */
+static void test_of_another_hub(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    green_spawn_options there = {.hub = NULL};
+    int result = -1;
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    while ((there.hub = green_hub_next()) == green_hub_self())
+        continue;
+    green_hub_stats before = stats_now();
+    assert_int_equal(green_pool_spawn(&p, sleep_long, NULL), 0);
+    green_thread *t = green_spawn_with(&there, use_from_elsewhere, &p);
+    assert_non_null(t);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 4);
+    assert_int_equal(p.group.live, 1);
+    green_pool_cancel(&p);
+    assert_fails(green_pool_join(&p), ECANCELED);
+    assert_nothing_left(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_spawn_after_failure),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_cancelled_parent),
+        cmocka_unit_test(test_of_another_hub),
     };
     return cmocka_run_group_tests_name("group", tests, NULL, NULL);
 }
