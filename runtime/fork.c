@@ -16,12 +16,14 @@ static void begin(void)
 {
     locals_fork_begin();
     coroutines_fork_begin();
+    offload_fork_begin();
     hubs_fork_begin();
 }
 
 static void end(void)
 {
     hubs_fork_end();
+    offload_fork_end();
     coroutines_fork_end();
     locals_fork_end();
 }
@@ -30,8 +32,8 @@ static void forked(void)
 {
     coroutines_fork_end();
     locals_fork_end();
-    hubs_forked();
     offload_forked();
+    hubs_forked();
     self_forked();
 }
 

@@ -19,7 +19,10 @@ void locals_fork_end(void);
 void coroutines_fork_begin(void);
 void coroutines_fork_end(void);
 
-/* offload.c: no OS thread of the pool is left, no job is queued. */
+/* offload.c: the list of lanes stands still; in the child no OS thread of a lane is left, and no
+ * job is queued. */
+void offload_fork_begin(void);
+void offload_fork_end(void);
 void offload_forked(void);
 
 /* self.c: this OS thread has no hub any more; when it wants one, it inherits from the old one. */

@@ -1,89 +1,149 @@
-/* offload.c - see offload.h. */
+/* offload.c - the OS threads of lanes, their jobs, and waiting for them: see offload.h. */
 #include "offload.h"
-#include "error.h"
 #include "fork.h"
 #include "memory.h"
 #include "self.h"
 #include <errno.h>
-#include <green/offload.h>
 #include <signal.h>
-#include <time.h>
 
-enum {
-    IDLE_SECONDS = 3,
-    STACK_SIZE = 256 * 1024 /* enough for libc's resolver and the modules it loads */
-};
+enum { STACK_SIZE = 256 * 1024 /* enough for libc's resolver and the modules it loads */ };
 
-#define LANE(called, most)                                                    \
-    {                                                                         \
-        .name = (called), .limit = (most), .lock = PTHREAD_MUTEX_INITIALIZER, \
+#define LANE(lane, called, most)                                                                   \
+    {                                                                                              \
+        .name = (called), .max = (most), .idle = 3 * GREEN_SEC, .lock = PTHREAD_MUTEX_INITIALIZER, \
+        .work = PTHREAD_COND_INITIALIZER, .queue = {&(lane).queue, &(lane).queue},                 \
+        .starters = {&(lane).starters, &(lane).starters}, .references = 1,                         \
     }
-struct offload_lane offload_dns = LANE("green-dns", 256);
-struct offload_lane offload_general = LANE("green-offload", 64);
+struct green_lane offload_general = LANE(offload_general, "green-offload", 64);
+struct green_lane offload_dns = LANE(offload_dns, "green-dns", 256);
+struct green_lane offload_files = LANE(offload_files, "green-files", 64);
+struct green_lane offload_paths = LANE(offload_paths, "green-paths", 256);
 
-/* One green thread's wait for a job, on its stack. */
+static _Thread_local struct green_lane *lane_here; /* whose OS thread this is; NULL: none */
+
+/* A green thread that waits for the end of a job, or for room in the queue; on its stack. */
 struct offload_wait {
-    struct message message; /* from the pool to the waiter's hub */
-    struct offload_wait *next;
+    struct message message; /* to the waiter's hub */
+    struct list link;       /* alone: the message is on its way */
+    struct offload_job *job;
     struct green_hub *hub;
     struct wait_queue queue;
     bool told; /* the message has arrived */
 };
 
-/* ---- the lane's OS threads ---- */
+/* ---- telling: with the lock held; a waiter may be gone once its hub has the message ---- */
 
-static void finish(struct offload_job *job)
+static void tell(struct offload_wait *w)
 {
-    pthread_mutex_lock(&job->lane->lock);
-    struct offload_wait *w = job->waits;
-    job->waits = NULL;
-    job->over = true;
-    pthread_mutex_unlock(&job->lane->lock);
-    while (w != NULL) {
-        struct offload_wait *next = w->next; /* w is gone once its hub has the message */
-        hub_post(w->hub, &w->message);
-        w = next;
-    }
-    offload_drop(job);
+    list_remove(&w->link);
+    hub_post(w->hub, &w->message);
 }
 
-/* The next job, or NULL after some idle seconds. Called and returns with the lock held. */
-static struct offload_job *next_job(struct offload_lane *lane)
+static void tell_all(struct list *waits)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_SECONDS;
-    lane->idle++;
+    while (!list_empty(waits))
+        tell(CONTAINER(waits->next, struct offload_wait, link));
+}
+
+static void tell_starter(struct offload_job *job)
+{
+    struct offload_wait *w = job->starter;
+    if (w == NULL)
+        return;
+    job->starter = NULL;
+    job->lane->starting--;
+    tell(w);
+}
+
+/* ---- the queue: with the lock held ---- */
+
+/* Jobs that an idle OS thread is on its way to take no room. */
+static int backlog(const struct green_lane *lane)
+{
+    return lane->queued - lane->starting - (lane->threads - lane->busy);
+}
+
+static void admit(struct green_lane *lane)
+{
+    while (lane->starting > 0 && (lane->room == 0 || backlog(lane) < lane->room))
+        tell_starter(CONTAINER(lane->starters.next, struct offload_wait, link)->job);
+}
+
+static void dequeue(struct offload_job *job, enum offload_state state)
+{
+    list_remove(&job->queued);
+    job->lane->queued--;
+    job->state = state;
+    tell_starter(job);
+}
+
+/* Wait for work, or until the OS thread has been idle for too long: then ETIMEDOUT. */
+static int idle(struct green_lane *lane, int64_t since)
+{
+    if (lane->threads <= lane->min)
+        return pthread_cond_wait(&lane->work, &lane->lock);
+    int64_t end = lane->idle < INT64_MAX - since ? since + lane->idle : INT64_MAX;
+    struct timespec until = {end / GREEN_SEC, end % GREEN_SEC};
+    return pthread_cond_clockwait(&lane->work, &lane->lock, CLOCK_MONOTONIC, &until);
+}
+
+/* The next job, or NULL: the OS thread is to end. */
+static struct offload_job *next_job(struct green_lane *lane)
+{
+    int64_t since = hub_clock();
     int err = 0;
-    while (lane->queued == 0 && err == 0)
-        err = pthread_cond_timedwait(&lane->work, &lane->lock, &until);
-    lane->idle--;
-    if (lane->queued == 0)
+    while (lane->queued == 0) {
+        if ((err == ETIMEDOUT && lane->threads > lane->min) || lane->threads > lane->max)
+            return NULL;
+        err = idle(lane, since);
+    }
+    if (lane->threads > lane->max)
         return NULL;
     struct offload_job *job = CONTAINER(lane->queue.next, struct offload_job, queued);
-    list_remove(&job->queued);
-    lane->queued--;
+    dequeue(job, JOB_RUNNING);
+    lane->busy++;
+    admit(lane);
     return job;
+}
+
+/* ---- OS threads ---- */
+
+/* On an OS thread of the lane's, outside the lock. `busy`: what it adds to those at work. */
+static void finish(struct offload_job *job, int busy)
+{
+    struct green_lane *lane = job->lane;
+    pthread_mutex_lock(&lane->lock);
+    job->state = JOB_OVER;
+    lane->busy += busy;
+    lane->done++;
+    tell_all(&job->waits);
+    pthread_mutex_unlock(&lane->lock);
+    if (job->over != NULL)
+        job->over(job);
+    offload_drop(job);
 }
 
 static void *lane_main(void *arg)
 {
-    struct offload_lane *lane = arg;
+    struct green_lane *lane = lane_here = arg;
     struct offload_job *job;
     pthread_setname_np(pthread_self(), lane->name);
     pthread_mutex_lock(&lane->lock);
     while ((job = next_job(lane)) != NULL) {
         pthread_mutex_unlock(&lane->lock);
         job->run(job);
-        finish(job);
+        if (self_hub() != NULL) /* with the green threads that the job has left */
+            hub_destroy(self_hub());
+        finish(job, -1);
         pthread_mutex_lock(&lane->lock);
     }
     lane->threads--;
     pthread_mutex_unlock(&lane->lock);
+    offload_lane_drop(lane);
     return NULL;
 }
 
-static int thread_start(struct offload_lane *lane)
+static int thread_start(struct green_lane *lane)
 {
     pthread_attr_t attr;
     pthread_t thread;
@@ -101,59 +161,86 @@ static int thread_start(struct offload_lane *lane)
     return -err;
 }
 
-static void lane_forked(struct offload_lane *lane)
+/* With the lock held: an OS thread for each job, as far as allowed. -EAGAIN: not even one. */
+static int grow(struct green_lane *lane)
+{
+    while (lane->queued > lane->threads - lane->busy && lane->threads < lane->max) {
+        int err = thread_start(lane);
+        if (err < 0)
+            return lane->threads > 0 ? 0 : err; /* those there are will come to it */
+        atomic_fetch_add(&lane->references, 1);
+        if (++lane->threads > lane->most)
+            lane->most = lane->threads;
+    }
+    return 0;
+}
+
+/* ---- lanes ---- */
+
+static pthread_mutex_t made_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list made = {&made, &made};
+
+void offload_lane_add(struct green_lane *lane)
+{
+    pthread_mutex_lock(&made_lock);
+    list_append(&made, &lane->made);
+    pthread_mutex_unlock(&made_lock);
+}
+
+void offload_lane_drop(struct green_lane *lane)
+{
+    if (atomic_fetch_sub(&lane->references, 1) != 1)
+        return;
+    pthread_mutex_lock(&made_lock);
+    list_remove(&lane->made);
+    pthread_mutex_unlock(&made_lock);
+    pthread_mutex_destroy(&lane->lock);
+    pthread_cond_destroy(&lane->work);
+    memory_put(lane);
+}
+
+int offload_resized(struct green_lane *lane)
+{
+    int err = grow(lane);
+    admit(lane);
+    pthread_cond_broadcast(&lane->work);
+    return err;
+}
+
+/* ---- forks (fork.h) ---- */
+
+void offload_fork_begin(void)
+{
+    pthread_mutex_lock(&made_lock);
+}
+
+void offload_fork_end(void)
+{
+    pthread_mutex_unlock(&made_lock);
+}
+
+static void lane_forked(struct green_lane *lane)
 {
     pthread_mutex_init(&lane->lock, NULL);
-    lane->queue.next = NULL;
-    lane->threads = lane->idle = lane->queued = 0;
+    pthread_cond_init(&lane->work, NULL);
+    list_init(&lane->queue);
+    list_init(&lane->starters);
+    lane->threads = lane->busy = lane->queued = lane->starting = 0;
+    lane->forks++;
 }
 
 void offload_forked(void)
 {
-    lane_forked(&offload_dns);
     lane_forked(&offload_general);
+    lane_forked(&offload_dns);
+    lane_forked(&offload_files);
+    lane_forked(&offload_paths);
+    for (struct list *l = made.next; l != &made; l = l->next)
+        lane_forked(CONTAINER(l, struct green_lane, made));
+    pthread_mutex_unlock(&made_lock);
 }
 
-/* ---- jobs ---- */
-
-static void lane_open(struct offload_lane *lane)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&lane->work, &attr);
-    pthread_condattr_destroy(&attr);
-    list_init(&lane->queue);
-}
-
-int offload_start(struct offload_lane *lane, struct offload_job *job)
-{
-    int err = 0;
-    job->lane = lane;
-    pthread_mutex_lock(&lane->lock);
-    if (lane->queue.next == NULL)
-        lane_open(lane);
-    if (lane->idle <= lane->queued && lane->threads < lane->limit) {
-        err = thread_start(lane);
-        if (err == 0)
-            lane->threads++;
-    }
-    if (lane->threads > 0) { /* if none can be added, those there are will come to it */
-        err = 0;
-        offload_take(job);
-        list_append(&lane->queue, &job->queued);
-        lane->queued++;
-        pthread_cond_signal(&lane->work);
-    }
-    pthread_mutex_unlock(&lane->lock);
-    return err;
-}
-
-void offload_drop(struct offload_job *job)
-{
-    if (atomic_fetch_sub(&job->references, 1) == 1)
-        job->free(job);
-}
+/* ---- waiting ---- */
 
 static void told(struct message *message)
 {
@@ -162,31 +249,69 @@ static void told(struct message *message)
     wake_all(&w->queue, 0);
 }
 
-/* False: the job is over, nothing to wait for. */
-static bool wait_begin(struct offload_job *job, struct offload_wait *w)
+static struct offload_wait wait_make(struct green_hub *hub, struct offload_job *job)
 {
+    return (struct offload_wait){.message.run = told, .job = job, .hub = hub};
+}
+
+static int wait_park(struct offload_wait *w)
+{
+    return park(w->hub, &w->queue, WAIT_BACK, INT64_MAX, w->job->lane->name, 0);
+}
+
+/* The message is on its way here. */
+static void wait_told(struct offload_wait *w)
+{
+    green_shield()
+        while (!w->told)
+            wait_park(w);
+}
+
+/* 0: there is nothing to wait for. 1: wait. Or a negative errno. */
+static int wait_begin(struct offload_wait *w)
+{
+    struct offload_job *job = w->job;
+    int wait = 1;
     pthread_mutex_lock(&job->lane->lock);
-    bool over = job->over;
-    if (!over) {
-        w->next = job->waits;
-        job->waits = w;
-    }
+    if (job->state >= JOB_OVER)
+        wait = 0;
+    else if (job->forks != job->lane->forks)
+        wait = -ESRCH;
+    else if (w->hub->current == &w->hub->loop)
+        wait = -EDEADLK;
+    else
+        list_append(&job->waits, &w->link);
     pthread_mutex_unlock(&job->lane->lock);
-    return !over;
+    return wait;
 }
 
 /* Leave early. False: too late, the message is on its way here. */
-static bool wait_leave(struct offload_job *job, struct offload_wait *w)
+static bool wait_leave(struct offload_wait *w)
 {
-    pthread_mutex_lock(&job->lane->lock);
-    struct offload_wait **at = &job->waits;
-    while (*at != NULL && *at != w)
-        at = &(*at)->next;
-    bool found = *at == w;
-    if (found)
-        *at = w->next;
-    pthread_mutex_unlock(&job->lane->lock);
-    return found;
+    pthread_mutex_lock(&w->job->lane->lock);
+    bool there = !list_empty(&w->link);
+    list_remove(&w->link);
+    pthread_mutex_unlock(&w->job->lane->lock);
+    return there;
+}
+
+/* A job of the lane waits for another: do it here, lest all OS threads end up waiting. */
+static bool do_myself(struct offload_job *job)
+{
+    struct green_lane *lane = job->lane;
+    if (lane != lane_here)
+        return false;
+    pthread_mutex_lock(&lane->lock);
+    bool mine = job->state == JOB_QUEUED;
+    if (mine)
+        dequeue(job, JOB_RUNNING);
+    admit(lane);
+    pthread_mutex_unlock(&lane->lock);
+    if (mine) {
+        job->run(job);
+        finish(job, 0);
+    }
+    return mine;
 }
 
 int offload_wait(struct offload_job *job)
@@ -194,84 +319,138 @@ int offload_wait(struct offload_job *job)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    struct offload_wait w = {.message.run = told, .hub = hub};
-    if (!wait_begin(job, &w))
+    if (do_myself(job))
         return 0;
-    int err = park(hub, &w.queue, WAIT_BACK, INT64_MAX, job->lane->name, 0);
-    if (err < 0 && wait_leave(job, &w))
+    struct offload_wait w = wait_make(hub, job);
+    int err = wait_begin(&w);
+    if (err <= 0)
         return err;
-    green_shield()
-        while (!w.told)
-            park(hub, &w.queue, WAIT_BACK, INT64_MAX, job->lane->name, 0);
+    err = wait_park(&w);
+    if (err < 0 && wait_leave(&w))
+        return err;
+    wait_told(&w);
     return 0;
 }
 
-/* ---- the public calls ---- */
+/* ---- starting, and taking back ---- */
 
-struct call {
-    struct offload_job job;
-    int (*fn)(void *arg);
-    void *arg;
-    void (*release)(void *arg); /* NULL: arg is the caller's */
-    int result;
-    bool kept; /* the caller had the result: arg is his */
-};
-
-static void call_run(struct offload_job *job)
+/* With the lock held. */
+static int enqueue(struct green_lane *lane, struct offload_job *job)
 {
-    struct call *call = CONTAINER(job, struct call, job);
-    if (offload_wanted(job))
-        call->result = call->fn(call->arg);
+    job->lane = lane;
+    job->forks = lane->forks;
+    list_append(&lane->queue, &job->queued);
+    lane->queued++;
+    int err = grow(lane);
+    if (err < 0) {
+        list_remove(&job->queued);
+        lane->queued--;
+        job->lane = NULL;
+        return err;
+    }
+    offload_take(job);
+    atomic_fetch_add(&lane->references, 1);
+    pthread_cond_signal(&lane->work);
+    return 0;
 }
 
-static void call_free(struct offload_job *job)
+int offload_start(struct green_lane *lane, struct offload_job *job)
 {
-    struct call *call = CONTAINER(job, struct call, job);
-    if (call->release != NULL && !call->kept)
-        call->release(call->arg);
-    memory_put(call);
-}
-
-static int call_wait(struct call *call)
-{
-    int err = 0;
-    if (call->release != NULL)
-        return offload_wait(&call->job);
-    green_shield()
-        err = offload_wait(&call->job);
+    pthread_mutex_lock(&lane->lock);
+    int err = enqueue(lane, job);
+    pthread_mutex_unlock(&lane->lock);
     return err;
 }
 
-static int offload(int (*fn)(void *), void *arg, void (*release)(void *), int *result)
+/* With the lock held, the job in the queue: is it one too many? */
+static bool crowded(const struct green_lane *lane)
+{
+    return lane->room > 0 && lane != lane_here &&
+           (lane->starting > 0 || backlog(lane) > lane->room);
+}
+
+/* With the lock held: it is not to be begun any more. */
+static void take_back(struct offload_job *job)
+{
+    dequeue(job, JOB_TAKEN_BACK);
+    tell_all(&job->waits);
+    admit(job->lane);
+}
+
+/* Its starter does not wait any longer. False: too late, the job has begun or was let in. */
+static bool retract(struct offload_wait *w)
+{
+    struct offload_job *job = w->job;
+    pthread_mutex_lock(&job->lane->lock);
+    bool mine = job->starter == w;
+    if (mine) {
+        list_remove(&w->link);
+        job->starter = NULL;
+        job->lane->starting--;
+        take_back(job);
+    }
+    pthread_mutex_unlock(&job->lane->lock);
+    if (mine)
+        offload_drop(job);
+    return mine;
+}
+
+int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool wait)
 {
     struct green_hub *hub = hub_here();
-    struct call *call = hub != NULL ? memory_get(sizeof *call) : NULL;
-    if (call == NULL) {
-        if (release != NULL)
-            release(arg);
-        return (int)returned(-ENOMEM);
+    if (hub == NULL)
+        return -ENOMEM;
+    struct offload_wait w = wait_make(hub, job);
+    pthread_mutex_lock(&lane->lock);
+    int err = enqueue(lane, job);
+    bool waits = err == 0 && crowded(lane);
+    bool late = waits && (!wait || hub->current == &hub->loop);
+    if (late) {
+        take_back(job);
+    } else if (waits) {
+        list_append(&lane->starters, &w.link);
+        job->starter = &w;
+        lane->starting++;
     }
-    *call = (struct call){.fn = fn, .arg = arg, .release = release};
-    offload_init(&call->job, call_run, call_free);
-    int err = hub->current == &hub->loop ? -EDEADLK : park_refused(hub);
-    if (err == 0)
-        err = offload_start(&offload_general, &call->job);
-    if (err == 0)
-        err = call_wait(call);
-    if (err == 0 && result != NULL)
-        *result = call->result;
-    call->kept = err == 0;
-    offload_drop(&call->job);
-    return (int)returned(err);
+    pthread_mutex_unlock(&lane->lock);
+    if (late) {
+        offload_drop(job);
+        return wait ? -EDEADLK : -EBUSY;
+    }
+    if (!waits)
+        return err;
+    err = wait_park(&w);
+    if (err < 0 && retract(&w))
+        return err;
+    wait_told(&w);
+    return 0;
 }
 
-GREEN_API int green_offload(int (*fn)(void *), void *arg, int *result)
+int offload_take_back(struct offload_job *job)
 {
-    return offload(fn, arg, NULL, result);
+    struct green_lane *lane = job->lane;
+    int err = 0;
+    pthread_mutex_lock(&lane->lock);
+    if (job->state >= JOB_OVER)
+        err = -EALREADY;
+    else if (job->forks != lane->forks)
+        err = -ESRCH;
+    else if (job->state == JOB_RUNNING)
+        err = -EBUSY;
+    else
+        take_back(job);
+    pthread_mutex_unlock(&lane->lock);
+    if (err == 0)
+        offload_drop(job);
+    return err;
 }
 
-GREEN_API int green_offload_owned(int (*fn)(void *), void *arg, void (*release)(void *),
-                                  int *result)
+void offload_drop(struct offload_job *job)
 {
-    return offload(fn, arg, release, result);
+    if (atomic_fetch_sub(&job->references, 1) != 1)
+        return;
+    struct green_lane *lane = job->lane;
+    job->free(job);
+    if (lane != NULL)
+        offload_lane_drop(lane);
 }

@@ -1,42 +1,61 @@
 /* offload.h - OS threads for what must block, and green threads that wait for them.
  *
- * A job is on the heap and counted: one reference belongs to the pool until the job is over, one to
+ * A job is on the heap and counted: one reference belongs to the lane until the job is over, one to
  * each who waits. A waiter may leave by deadline or cancellation and only drops its reference; the
  * last one frees the job, on whatever OS thread that is. Several green threads, also of different
- * hubs, may wait for one job.
+ * hubs, may wait for one job. A job that has not begun can be taken back.
  *
  * A lane is a pool of its own, so that slow name servers hold up nobody but look-ups. Its OS
- * threads start on demand, end after some idle seconds, and have all signals blocked. */
+ * threads start on demand, end after some idle seconds, and have all signals blocked. A job may
+ * use green calls: the hub that this makes on its OS thread ends with it, before it is over.
+ *
+ * The fields of lanes and jobs are touched under the lane's lock. Who takes a waiter out of its
+ * list there has decided that it is told. */
 #pragma once
 #include "list.h"
+#include <green/offload.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 struct offload_wait;
 
-struct offload_lane {
-    const char *name; /* of its OS threads */
-    int limit;        /* most OS threads */
+struct green_lane {
+    char name[16]; /* of its OS threads */
+    int min;       /* so many OS threads stay when idle */
+    int max;       /* most OS threads */
+    int room;      /* most jobs that may wait before starters do; 0: no limit */
+    int64_t idle;  /* ns that an OS thread above `min` waits for work */
     pthread_mutex_t lock;
-    pthread_cond_t work; /* a job was queued */
-    struct list queue;   /* jobs not yet begun; next NULL: the lane was never used */
-    int threads;
-    int idle;   /* of these, waiting for work */
-    int queued; /* jobs in the queue */
+    pthread_cond_t work;   /* a job was queued, or the size has changed */
+    struct list queue;     /* jobs not yet begun, in order */
+    struct list starters;  /* offload_wait: who waits for room; their jobs stand in the queue */
+    int queued, starting;  /* how many these are */
+    int threads, busy;     /* OS threads; of these, at work */
+    int most;              /* OS threads at one time, so far */
+    uint64_t done;         /* jobs that have run */
+    unsigned forks;        /* in whose life jobs were lost */
+    atomic_int references; /* the owner's, and one for each OS thread and each job */
+    struct list made;      /* link in the list of those that green_lane_make made */
 };
 
-extern struct offload_lane offload_dns;     /* name look-ups */
-extern struct offload_lane offload_general; /* all else */
+extern struct green_lane offload_general; /* all but the following */
+extern struct green_lane offload_dns;     /* name look-ups */
+extern struct green_lane offload_files;   /* reading, writing, syncing of open files */
+extern struct green_lane offload_paths;   /* what takes a path: opening may wait for somebody */
+
+enum offload_state { JOB_QUEUED, JOB_RUNNING, JOB_OVER, JOB_TAKEN_BACK };
 
 struct offload_job {
-    void (*run)(struct offload_job *job);  /* on the pool's OS thread */
+    void (*run)(struct offload_job *job);  /* on the lane's OS thread */
+    void (*over)(struct offload_job *job); /* there, once waiters are told; NULL: nothing to do */
     void (*free)(struct offload_job *job); /* the last reference is gone */
     /* Private. */
-    struct offload_lane *lane;
+    struct green_lane *lane; /* NULL: not started */
     struct list queued;
-    struct offload_wait *waits; /* under the lane's lock, as `over` */
-    bool over;
+    struct list waits; /* offload_wait: who waits for its end */
+    struct offload_wait *starter;
+    enum offload_state state;
+    unsigned forks; /* the lane's when it was started */
     atomic_int references;
 };
 
@@ -44,16 +63,27 @@ struct offload_job {
 static inline void offload_init(struct offload_job *job, void (*run)(struct offload_job *),
                                 void (*release)(struct offload_job *))
 {
-    job->run = run;
-    job->free = release;
+    *job = (struct offload_job){.run = run, .free = release};
+    list_init(&job->queued);
+    list_init(&job->waits);
     atomic_init(&job->references, 1);
 }
 
-/* Queue a job. 0, -EAGAIN: the lane has no OS thread and none can be made. */
-int offload_start(struct offload_lane *lane, struct offload_job *job);
+/* Queue a job, however many wait; does not park. 0, -EAGAIN: the lane has no OS thread and none can
+ * be made. */
+int offload_start(struct green_lane *lane, struct offload_job *job);
 
-/* Park until the job is over: 0, or a negative errno (deadline, cancellation). */
+/* The same, but first come, first served for the room in the queue: while there is none, park, or
+ * fail with -EBUSY. Jobs of the lane itself are let in always. */
+int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool wait);
+
+/* Park until the job is over or taken back: 0, or a negative errno (deadline, cancellation, -ESRCH:
+ * lost in a fork). A job of the same lane does the work itself if nobody has begun it. */
 int offload_wait(struct offload_job *job);
+
+/* 0: the job had not begun, and never will; who waits is told. -EBUSY: it has begun; -EALREADY: it
+ * is over, or was taken back before; -ESRCH: lost in a fork. */
+int offload_take_back(struct offload_job *job);
 
 static inline void offload_take(struct offload_job *job)
 {
@@ -61,8 +91,14 @@ static inline void offload_take(struct offload_job *job)
 }
 void offload_drop(struct offload_job *job);
 
-/* For run(): does anybody still wait? Jobs nobody wants should do nothing. */
+/* For run(): does anybody still wait? */
 static inline bool offload_wanted(struct offload_job *job)
 {
     return atomic_load(&job->references) > 1;
 }
+
+/* For offload_lane.c. The lock is held: the size has changed. -EAGAIN: jobs wait, and no OS thread
+ * can be made. */
+int offload_resized(struct green_lane *lane);
+void offload_lane_add(struct green_lane *lane);
+void offload_lane_drop(struct green_lane *lane);

@@ -192,7 +192,7 @@ static void let_go(int count)
 static int fill(void)
 {
     int count = offload_dns.threads > 0 ? offload_dns.threads : 1;
-    offload_dns.limit = count;
+    offload_dns.max = count;
     occupy(count);
     return count;
 }
@@ -201,7 +201,7 @@ static int fill(void)
 static void two_hundred_side_by_side(void **state)
 {
     (void)state;
-    assert_true(offload_dns.limit >= 200);
+    assert_true(offload_dns.max >= 200);
     atomic_store(&freed, 0);
     occupy(200);
     struct addrinfo *list = NULL;
@@ -241,7 +241,7 @@ static void deadline_and_cancellation(void **state)
 {
     (void)state;
     int result = 0;
-    int limit = offload_dns.limit;
+    int limit = offload_dns.max;
     int busy = fill();
     green_within(20 * GREEN_MS)
         assert_int_equal(look_up(localhost), -ETIMEDOUT);
@@ -260,7 +260,7 @@ static void deadline_and_cancellation(void **state)
     /* What was given up has come to nothing, and the lane goes on. */
     assert_int_equal(look_up(localhost), 1);
     wait_for(offload_dns.queued == 0);
-    offload_dns.limit = limit;
+    offload_dns.max = limit;
 }
 
 /* Scenario 5: those who ask the same have one look-up; one that leaves takes nothing from the
@@ -270,7 +270,7 @@ static void equal_lookups_are_one(void **state)
     (void)state;
     green_thread *t[20];
     int result = 0;
-    int limit = offload_dns.limit;
+    int limit = offload_dns.max;
     int busy = fill();
     for (int i = 0; i < 20; i++)
         t[i] = green_spawn(look_up, i < 19 ? localhost : other);
@@ -283,7 +283,7 @@ static void equal_lookups_are_one(void **state)
         assert_int_equal(result, 1);
     }
     assert_int_equal(green_join(t[19], NULL), 0);
-    offload_dns.limit = limit;
+    offload_dns.max = limit;
 }
 
 static void threads_and_fds_as_before(void **state)

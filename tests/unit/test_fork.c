@@ -483,6 +483,68 @@ static void locks_of_others(void **state)
     }
 }
 
+/* ---- OS threads for what must block ---- */
+
+static int gate[2];
+static atomic_int inside;
+static green_lane *lane;
+static green_job *running, *queued, *ended;
+
+static int pass_gate(void *arg)
+{
+    char c;
+    (void)arg;
+    atomic_fetch_add(&inside, 1);
+    return read(gate[0], &c, 1) == 1 ? 0 : -1;
+}
+
+static int use_lanes(void)
+{
+    green_lane_stats stats;
+    pthread_t where = pthread_self();
+    must(green_job_wait(ended, NULL) == 0);
+    must(green_job_wait(running, NULL) < 0 && errno == ESRCH);
+    must(green_job_wait(queued, NULL) < 0 && errno == ESRCH);
+    must(green_job_cancel(queued) < 0 && errno == ESRCH);
+    green_lane_stats_get(lane, &stats);
+    must(stats.threads == 0 && stats.queued == 0);
+    green_job *job = green_job_start(&(green_job_options){.lane = lane}, on_pool, &where);
+    must(job != NULL && green_job_wait(job, NULL) == 0 && where != pthread_self());
+    green_job_free(job);
+    green_job_free(ended);
+    green_job_free(running);
+    green_job_free(queued);
+    green_lane_free(lane);
+    must(green_offload(on_pool, &where, NULL) == 0);
+    return 0;
+}
+
+/* Scenario 120: lanes begin anew in a child; jobs on their way are the parent's. */
+static void lanes_in_a_child(void **state)
+{
+    pthread_t where;
+    (void)state;
+    assert_int_equal(pipe(gate), 0);
+    lane = green_lane_make(&(green_lane_options){.max = 1});
+    assert_non_null(lane);
+    green_job_options on_it = {.lane = lane};
+    ended = green_job_start(&on_it, on_pool, &where);
+    assert_int_equal(green_job_wait(ended, NULL), 0);
+    running = green_job_start(&on_it, pass_gate, NULL);
+    queued = green_job_start(&on_it, pass_gate, NULL);
+    wait_for(atomic_load(&inside) == 1);
+    in_child(use_lanes);
+    assert_int_equal(write(gate[1], "xx", 2), 2);
+    assert_int_equal(green_job_wait(running, NULL), 0);
+    assert_int_equal(green_job_wait(queued, NULL), 0);
+    green_job_free(ended);
+    green_job_free(running);
+    green_job_free(queued);
+    green_lane_free(lane);
+    close(gate[0]);
+    close(gate[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +561,7 @@ int main(void)
         cmocka_unit_test(locks_at_exit),
         cmocka_unit_test(processes_in_a_child),
         cmocka_unit_test(locks_of_others),
+        cmocka_unit_test(lanes_in_a_child),
     };
     parent = getpid();
     green_self(); /* the hub has descriptors, too */

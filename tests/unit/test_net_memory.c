@@ -4,7 +4,6 @@
 #include "net_unit.h"
 
 #include "faults.h"
-#include "offload.h"
 #include <green/dns.h>
 #include <green/http.h>
 #include <green/process.h>
@@ -91,6 +90,21 @@ static int serve_and_ask(void)
     return failed + (code != 0);
 }
 
+/* ---- jobs on a lane of one's own ---- */
+
+static int use_a_lane(void)
+{
+    green_lane *lane = green_lane_make(NULL);
+    if (lane == NULL)
+        return 1;
+    green_job_options options = {.lane = lane, .release = free};
+    green_job *job = green_job_start(&options, nothing, malloc(1));
+    int failed = job == NULL || green_job_wait(job, NULL) < 0;
+    green_job_free(job);
+    green_lane_free(lane);
+    return failed;
+}
+
 /* ---- child processes ---- */
 
 static char input[100000];
@@ -166,12 +180,14 @@ static int be_signalled(void)
 
 /* ---- living them ---- */
 
+static int threads; /* OS threads, when lanes have none */
+
 /* How many failures there were when each of the life's allocations failed once. */
 static int each_fails_once(int (*life)(void))
 {
     int failures = 0;
     assert_int_equal(life(), 0);
-    wait_for(offload_dns.threads == offload_dns.idle);
+    wait_for(os_threads() == threads); /* the others may yet have something to free */
     long before = atomic_load(&held);
     int fds = fds_open();
     bool reached = true;
@@ -190,6 +206,12 @@ static void servers_clients_and_lookups(void **state)
 {
     (void)state;
     assert_true(each_fails_once(serve_and_ask) > 10);
+}
+
+static void lanes(void **state)
+{
+    (void)state;
+    assert_true(each_fails_once(use_a_lane) >= 2);
 }
 
 static void processes(void **state)
@@ -212,10 +234,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_clients_and_lookups),
+        cmocka_unit_test(lanes),
         cmocka_unit_test(processes),
         cmocka_unit_test(signals),
     };
     green_self();
+    threads = os_threads();
+    green_lane_set_idle(NULL, 0);
+    green_lane_set_idle(green_lane_of(GREEN_LANE_DNS), 0);
     green_spawn_with(&(green_spawn_options){.stack_size = 1}, NULL, NULL); /* room for a sentence */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

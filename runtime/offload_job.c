@@ -1,0 +1,176 @@
+/* offload_job.c - jobs of a program's own: see green/offload.h. */
+#include "error.h"
+#include "memory.h"
+#include "offload.h"
+#include "self.h"
+#include <errno.h>
+
+struct green_job {
+    struct offload_job job;
+    int (*fn)(void *arg);
+    void *arg;
+    void (*release)(void *arg); /* NULL: arg is the caller's */
+    void (*done)(void *arg, int result);
+    struct green_hub *hub; /* where `done` is called, if it is still there: by its number */
+    uint32_t hub_number;
+    struct message message; /* to that hub; it holds a reference */
+    int result;
+    bool kept; /* the caller had the result: arg is his */
+};
+
+static struct green_job *job_of(struct offload_job *job)
+{
+    return CONTAINER(job, struct green_job, job);
+}
+
+static void run(struct offload_job *job)
+{
+    job_of(job)->result = job_of(job)->fn(job_of(job)->arg);
+}
+
+static void free_job(struct offload_job *job)
+{
+    struct green_job *j = job_of(job);
+    if (j->release != NULL && !j->kept)
+        j->release(j->arg);
+    memory_put(j);
+}
+
+/* ---- being called back ---- */
+
+static void call_back(struct message *message)
+{
+    struct green_job *j = CONTAINER(message, struct green_job, message);
+    j->done(j->arg, j->result);
+    offload_drop(&j->job);
+}
+
+static void post_if_it_is(struct green_hub *hub, void *arg)
+{
+    struct green_job *j = arg;
+    if (hub != j->hub || hub->number != j->hub_number)
+        return;
+    offload_take(&j->job);
+    j->message.run = call_back;
+    hub_post(hub, &j->message);
+}
+
+static void over(struct offload_job *job)
+{
+    hubs_each(post_if_it_is, job_of(job));
+}
+
+static void expect(struct green_job *j, void (*done)(void *arg, int result), struct green_hub *hub)
+{
+    j->done = done;
+    j->hub = hub;
+    j->hub_number = hub->number;
+    j->job.over = over;
+}
+
+/* ---- run and wait ---- */
+
+static struct green_job *job_make(int (*fn)(void *), void *arg, void (*release)(void *))
+{
+    struct green_job *j = hub_here() != NULL ? memory_get(sizeof *j) : NULL;
+    if (j == NULL) {
+        if (release != NULL)
+            release(arg);
+        failed(-ENOMEM);
+        return NULL;
+    }
+    *j = (struct green_job){.fn = fn, .arg = arg, .release = release};
+    offload_init(&j->job, run, free_job);
+    return j;
+}
+
+static int wait_or_take_back(struct green_job *j)
+{
+    int err = offload_wait(&j->job);
+    if (err < 0 && offload_take_back(&j->job) < 0 && j->release == NULL)
+        green_shield()
+            err = offload_wait(&j->job);
+    return err;
+}
+
+static int offload(int (*fn)(void *), void *arg, void (*release)(void *), int *result)
+{
+    struct green_job *j = job_make(fn, arg, release);
+    if (j == NULL)
+        return -1;
+    int err = park_refused(self_hub());
+    if (err == 0)
+        err = offload_start(&offload_general, &j->job);
+    if (err == 0)
+        err = wait_or_take_back(j);
+    if (err == 0 && result != NULL)
+        *result = j->result;
+    j->kept = err == 0;
+    offload_drop(&j->job);
+    return (int)returned(err);
+}
+
+GREEN_API int green_offload(int (*fn)(void *), void *arg, int *result)
+{
+    return offload(fn, arg, NULL, result);
+}
+
+GREEN_API int green_offload_owned(int (*fn)(void *), void *arg, void (*release)(void *),
+                                  int *result)
+{
+    return offload(fn, arg, release, result);
+}
+
+/* ---- jobs with a handle ---- */
+
+static green_job *start(const green_job_options *options, int (*fn)(void *), void *arg, bool wait)
+{
+    static const green_job_options standard;
+    const green_job_options *o = options != NULL ? options : &standard;
+    struct green_job *j = job_make(fn, arg, o->release);
+    if (j == NULL)
+        return NULL;
+    if (o->done != NULL)
+        expect(j, o->done, o->hub != NULL ? o->hub : self_hub());
+    struct green_lane *lane = o->lane != NULL ? o->lane : &offload_general;
+    int err = self_hub()->current->refused != 0 ? park_refused(self_hub()) : 0;
+    if (err == 0)
+        err = offload_start_in_turn(lane, &j->job, wait);
+    if (err == 0)
+        return j;
+    offload_drop(&j->job);
+    failed(err);
+    return NULL;
+}
+
+GREEN_API green_job *green_job_start(const green_job_options *options, int (*fn)(void *), void *arg)
+{
+    return start(options, fn, arg, true);
+}
+
+GREEN_API green_job *green_job_try_start(const green_job_options *options, int (*fn)(void *),
+                                         void *arg)
+{
+    return start(options, fn, arg, false);
+}
+
+GREEN_API int green_job_wait(green_job *j, int *result)
+{
+    int err = offload_wait(&j->job);
+    if (err == 0 && j->job.state == JOB_TAKEN_BACK)
+        err = -ECANCELED;
+    if (err == 0 && result != NULL)
+        *result = j->result;
+    return (int)returned(err);
+}
+
+GREEN_API int green_job_cancel(green_job *j)
+{
+    return (int)returned(offload_take_back(&j->job));
+}
+
+GREEN_API void green_job_free(green_job *j)
+{
+    if (j != NULL)
+        offload_drop(&j->job);
+}
