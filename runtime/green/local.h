@@ -17,8 +17,8 @@ typedef unsigned green_key;
 
 typedef struct green_key_options {
     /* Called with each value that is left (not NULL) when its thread ends, on that thread: after
-     * its function and its green_defer handlers. It may yield, and set other values: what is set
-     * again is destroyed again, up to four rounds. */
+     * its function and its green_defer handlers; not with those of the main() thread. It may yield,
+     * and set other values: what is set again is destroyed again, up to four rounds. */
     void (*destroy)(void *value);
     /* The spawn tree: a thread starts with its spawner's value. Values with a `destroy` need a
      * `copy`, too. */
