@@ -1,10 +1,9 @@
-/* test_duel.c - two hubs fight over each primitive: nothing is lost, nothing is given twice,
- * and what was held is free in the end. */
+/* test_duel.c - two hubs fight over each primitive (tests/soak/duel.h, in short): nothing is lost,
+ * nothing is given twice, and what was held is free in the end. */
 #include "unit.h"
 
-#include <green/barrier.h>
+#include "../soak/duel.h"
 #include <green/channel.h>
-#include <green/condition.h>
 #include <green/event.h>
 #include <green/result.h>
 #include <green/rwlock.h>
@@ -12,99 +11,28 @@
 #include <green/wait_group.h>
 #include <pthread.h>
 
-enum { ROUNDS = 2000, THREADS = 3 };
+enum { ROUNDS = 2000, THREADS = 3, DUELS_MOST = 32 };
 
-/* Runs fn(arg) on THREADS green threads of each of two hubs (one of them this one) and expects
- * all to return 0. */
-static void duel(int (*fn)(void *), void *arg)
+static void assert_other_left_nothing(green_hub *hub, const green_hub_stats *before)
 {
-    green_thread *threads[2 * THREADS];
-    green_hub_stats before = stats_now();
-    assert_true(green_hubs(2) >= 2);
-    green_hub *other = green_hub_next();
-    if (other == green_hub_self())
-        other = green_hub_next();
-    green_spawn_options options = {.hub = other};
-    for (int i = 0; i < 2 * THREADS; i++) {
-        threads[i] = i % 2 ? green_spawn(fn, arg) : green_spawn_with(&options, fn, arg);
-        assert_non_null(threads[i]);
-    }
-    for (int i = 0; i < 2 * THREADS; i++) {
-        int result = -1;
-        assert_int_equal(green_join(threads[i], &result), 0);
-        assert_int_equal(result, 0);
-    }
-    assert_nothing_left(before);
+    green_hub_stats after;
+    assert_int_equal(green_hub_stats_get(hub, &after), 0);
+    assert_int_equal(after.threads, before->threads);
+    assert_int_equal(after.timers, before->timers);
 }
 
-/* ---- mutex: a counter that is not atomic; some attempts give up ---- */
-
-static green_mutex mutex = GREEN_MUTEX_INIT;
-static long counter, expected;
-
-static int count_up(void *arg)
+/* Scenarios 77, 81, 84, 85: with deadlines that expire and threads cancelled in between. */
+static void test_duel(void **state)
 {
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        int err = 0;
-        green_within(i % 3 == 0 ? 50 * GREEN_US : INT64_MAX)
-            err = green_mutex_lock(&mutex);
-        if (err < 0) {
-            if (errno != ETIMEDOUT)
-                return -1;
-            continue;
-        }
-        counter++;
-        if (i % 16 == 0)
-            green_yield(); /* while it is held */
-        expected++;
-        if (green_mutex_unlock(&mutex) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Scenarios 84, 85: a counter that is not atomic; some attempts give up. */
-static void test_mutex(void **state)
-{
-    (void)state;
-    duel(count_up, NULL);
-    assert_int_equal(counter, expected);
-    assert_true(counter > ROUNDS);
-    assert_null(mutex.owner);
-}
-
-/* ---- semaphore: never more inside than permits ---- */
-
-static green_semaphore semaphore = GREEN_SEMAPHORE_BOUNDED_INIT(2);
-static int inside;
-
-static int enter_and_leave(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        int err = 0;
-        green_within(i % 5 == 0 ? 20 * GREEN_US : INT64_MAX)
-            err = green_semaphore_acquire(&semaphore);
-        if (err < 0)
-            continue;
-        if (__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST) > 2)
-            return -1;
-        if (i % 8 == 0)
-            green_yield();
-        __atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
-        if (green_semaphore_release(&semaphore) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Scenarios 84, 85: never more inside than permits; some attempts give up. */
-static void test_semaphore(void **state)
-{
-    (void)state;
-    duel(enter_and_leave, NULL);
-    assert_int_equal(semaphore.count, 2);
+    struct duel_score score;
+    green_hub_stats there;
+    assert_int_equal(green_hubs(2), 2);
+    green_hub_stats here = stats_now();
+    assert_int_equal(green_hub_stats_get(green_hub_nth(1), &there), 0);
+    assert_int_equal(duel_run(*state, ROUNDS, &score), 0);
+    assert_true(score.done > ROUNDS);
+    assert_nothing_left(here);
+    assert_other_left_nothing(green_hub_nth(1), &there);
 }
 
 /* ---- semaphores: taken on one hub, given back on the other, giving up in between ---- */
@@ -142,99 +70,6 @@ static void test_semaphore_there_and_back(void **state)
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, 0);
     assert_true(rallies[0].count == 1 && rallies[1].count == 0);
-}
-
-/* ---- condition: every item put is taken once ---- */
-
-static green_mutex box_mutex = GREEN_MUTEX_INIT;
-static green_condition box_changed = GREEN_CONDITION_INIT;
-static int items, put, taken;
-
-static int put_and_take(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        green_mutex_lock(&box_mutex);
-        items++;
-        put++;
-        green_condition_signal(&box_changed);
-        green_mutex_unlock(&box_mutex);
-        green_mutex_lock(&box_mutex);
-        while (items == 0)
-            if (green_condition_wait(&box_changed, &box_mutex) < 0)
-                return -1;
-        items--;
-        taken++;
-        green_mutex_unlock(&box_mutex);
-    }
-    return 0;
-}
-
-/* Scenario 84: every item put is taken once. */
-static void test_condition(void **state)
-{
-    (void)state;
-    duel(put_and_take, NULL);
-    assert_int_equal(put, taken);
-    assert_int_equal(items, 0);
-}
-
-/* ---- rwlock: readers see both halves alike ---- */
-
-static green_rwlock rwlock = GREEN_RWLOCK_INIT;
-static long left_half, right_half;
-
-static int read_or_write(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        bool write = i % 4 == 0;
-        if ((write ? green_rwlock_write(&rwlock) : green_rwlock_read(&rwlock)) < 0)
-            return -1;
-        if (write) {
-            left_half++;
-            green_yield();
-            right_half++;
-        } else if (left_half != right_half) {
-            return -1;
-        }
-        if (green_rwlock_unlock(&rwlock) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Scenario 84: readers see both halves alike. */
-static void test_rwlock(void **state)
-{
-    (void)state;
-    duel(read_or_write, NULL);
-    assert_int_equal(left_half, 2 * THREADS * ROUNDS / 4);
-}
-
-/* ---- barrier: nobody runs ahead ---- */
-
-static green_barrier barrier = GREEN_BARRIER_INIT(2 * THREADS);
-static int arrivals;
-
-static int march(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < ROUNDS / 10; i++) {
-        __atomic_add_fetch(&arrivals, 1, __ATOMIC_SEQ_CST);
-        if (green_barrier_wait(&barrier) < 0)
-            return -1;
-        if (__atomic_load_n(&arrivals, __ATOMIC_SEQ_CST) < (i + 1) * 2 * THREADS)
-            return -1;
-    }
-    return 0;
-}
-
-/* Scenario 84: nobody runs ahead. */
-static void test_barrier(void **state)
-{
-    (void)state;
-    duel(march, NULL);
 }
 
 /* ---- cancelled while it is being served ---- */
@@ -424,16 +259,14 @@ static void test_freed_after_the_wait(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mutex),
-        cmocka_unit_test(test_semaphore),
+    struct CMUnitTest tests[DUELS_MOST] = {
         cmocka_unit_test(test_semaphore_there_and_back),
-        cmocka_unit_test(test_condition),
-        cmocka_unit_test(test_rwlock),
-        cmocka_unit_test(test_barrier),
         cmocka_unit_test(test_cancelled_while_served),
         cmocka_unit_test(test_plain_os_threads),
         cmocka_unit_test(test_freed_after_the_wait),
     };
-    return cmocka_run_group_tests_name("duel", tests, NULL, NULL);
+    size_t n = 4;
+    for (int i = 0; i < duels_count && n < DUELS_MOST; i++)
+        tests[n++] = (struct CMUnitTest){duels[i]->name, test_duel, NULL, NULL, (void *)duels[i]};
+    return _cmocka_run_group_tests("duel", tests, n, NULL, NULL);
 }
