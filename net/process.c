@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <green/fd.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -175,7 +176,6 @@ static struct green_process *process_make(void)
     struct green_process *p = memory_get(sizeof *p);
     if (p == NULL)
         return NULL;
-    pthread_mutex_init(&p->lock, NULL);
     p->pidfd = p->pipe[0] = p->pipe[1] = p->pipe[2] = -1;
     return p;
 }
@@ -187,7 +187,6 @@ void process_free(struct green_process *p)
         green_io_close(p->pidfd);
     for (int i = 0; i < 2; i++)
         memory_put(p->said[i].data);
-    pthread_mutex_destroy(&p->lock);
     memory_put(p);
 }
 
@@ -226,12 +225,30 @@ GREEN_API green_process *green_process_spawn(const green_process_options *option
 
 /* ---- the end ---- */
 
+static pthread_mutex_t reaping = PTHREAD_MUTEX_INITIALIZER; /* never held while parked */
+
+/* No fork happens while another OS thread reaps: the child could not any more. */
+static void fork_begin(void)
+{
+    pthread_mutex_lock(&reaping);
+}
+
+static void fork_end(void)
+{
+    pthread_mutex_unlock(&reaping);
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    pthread_atfork(fork_begin, fork_end, fork_end);
+}
+
 /* 0: it is over, *status is set. -EAGAIN: not yet. */
 static int reap(struct green_process *p, int *status)
 {
     siginfo_t end = {0};
     int err = 0;
-    pthread_mutex_lock(&p->lock);
+    pthread_mutex_lock(&reaping);
     if (!p->over) {
         err = (int)SYS5(SYS_waitid, P_PIDFD, p->pidfd, &end, WEXITED | WNOHANG, NULL);
         p->over = err < 0 || end.si_pid != 0;
@@ -246,7 +263,7 @@ static int reap(struct green_process *p, int *status)
         err = -p->error;
     else if (status != NULL)
         *status = p->status;
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_unlock(&reaping);
     return err;
 }
 
@@ -305,9 +322,9 @@ GREEN_API int green_process_signal_group(green_process *p, int sig)
         return fail(EINVAL, "process %d leads no group", (int)p->pid);
     int err = notify(p, sig, TO_GROUP);
     if (err == -EINVAL) {
-        pthread_mutex_lock(&p->lock);
+        pthread_mutex_lock(&reaping);
         err = p->over ? -ESRCH : (int)SYS2(SYS_kill, -p->pid, sig);
-        pthread_mutex_unlock(&p->lock);
+        pthread_mutex_unlock(&reaping);
     }
     return (int)returned(err);
 }

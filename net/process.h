@@ -1,7 +1,6 @@
 /* process.h - the handle of a child process: see green/process.h. Private to process*.c. */
 #pragma once
 #include <green/process.h>
-#include <pthread.h>
 
 /* What a pipe has said so far. */
 struct gathered {
@@ -16,7 +15,7 @@ struct green_process {
     int pipe[3]; /* our ends; -1: none, or closed */
     bool group;  /* it leads one */
 
-    pthread_mutex_t lock; /* whoever reaps, for all hubs; never held while parked */
+    /* These three inside the lock of process.c. */
     bool over;
     int error;  /* over, but its status went to somebody else */
     int status; /* over: as of waitpid */

@@ -432,6 +432,7 @@ static void processes_in_a_child(void **state)
 /* ---- what another OS thread holds just then ---- */
 
 static atomic_bool enough;
+static green_process *child;
 
 static int idle(green_coroutine *self, void *arg)
 {
@@ -448,6 +449,8 @@ static int make_and_drop(void)
     green_signal *s = green_signal_open(GREEN_SIGNALS(SIGUSR2));
     must(s != NULL);
     green_signal_close(s);
+    for (int i = 0; i < 100; i++) /* in a child of ours it is nobody's child */
+        must(green_process_poll(child, NULL) == 0 || errno == ECHILD);
     return 0;
 }
 
@@ -472,6 +475,9 @@ static void locks_of_others(void **state)
     int lines[2];
     (void)state;
     enough = false;
+    green_process_options quiet = {.out = GREEN_NULL, .err = GREEN_NULL};
+    child = green_process_spawn(&quiet, (char *const[]){"sleep", "100", NULL});
+    assert_non_null(child);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&others[i], NULL, hammer, &lines[i]), 0);
     for (int i = 0; i < 100; i++)
@@ -481,6 +487,7 @@ static void locks_of_others(void **state)
         assert_int_equal(pthread_join(others[i], NULL), 0);
         assert_int_equal(lines[i], 0);
     }
+    green_process_destroy(child);
 }
 
 /* ---- OS threads for what must block ---- */
