@@ -133,7 +133,13 @@ GREEN_API int green_chan_close(green_chan *c)
 
 GREEN_API size_t green_chan_count(green_chan *c)
 {
-    return __atomic_load_n(&c->count, __ATOMIC_RELAXED);
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return 0;
+    guard_enter(hub, &c->guard);
+    size_t count = c->count;
+    guard_leave(hub, &c->guard);
+    return count;
 }
 
 /* ---- cases of green_select ---- */

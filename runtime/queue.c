@@ -318,7 +318,13 @@ GREEN_API int green_queue_resize(green_queue *q, size_t limit)
 
 GREEN_API size_t green_queue_count(green_queue *q)
 {
-    return __atomic_load_n(&q->count, __ATOMIC_RELAXED);
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return 0;
+    guard_enter(hub, &q->guard);
+    size_t count = q->count;
+    guard_leave(hub, &q->guard);
+    return count;
 }
 
 /* ---- cases of green_select ---- */

@@ -266,7 +266,9 @@ int main(void)
         cmocka_unit_test(test_freed_after_the_wait),
     };
     size_t n = 4;
-    for (int i = 0; i < duels_count && n < DUELS_MOST; i++)
-        tests[n++] = (struct CMUnitTest){duels[i]->name, test_duel, NULL, NULL, (void *)duels[i]};
+    for (int i = 0; i < duels_count && n < DUELS_MOST; i++) {
+        tests[n] = (struct CMUnitTest)cmocka_unit_test_prestate(test_duel, (void *)duels[i]);
+        tests[n++].name = duels[i]->name;
+    }
     return _cmocka_run_group_tests("duel", tests, n, NULL, NULL);
 }
