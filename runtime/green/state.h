@@ -29,8 +29,9 @@ GREEN_API int green_thread_info_get(green_thread *thread, green_thread_info *inf
 GREEN_API int green_thread_state(green_thread *thread);
 
 /* A small number: 1, 2, ..., one that no other thread of its hub has as long as it is not joined;
- * re-used afterwards. An index for per-thread arrays. thread NULL: the caller. 0: there was no
- * memory for one. */
+ * re-used afterwards. An index for per-thread arrays; in the whole process it takes the number of
+ * the hub as well, see green_thread_info. thread NULL: the caller. 0: there was no memory for one.
+ */
 GREEN_API unsigned green_ident(green_thread *thread);
 
 /* Write a line a thread: ident, name, state, what it waits for and how long, who spawned it. hub
