@@ -108,7 +108,7 @@ void hubs_forked(void)
     shared = 0;
     next_up = NULL;
     hubs_many = false;
-    pthread_mutex_init(&lock, NULL);
+    pthread_mutex_unlock(&lock);
 }
 
 void hubs_forget_gone(void)

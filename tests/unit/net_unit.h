@@ -5,8 +5,10 @@
 #include <green/conn.h>
 #include <green/offload.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static inline int count_entries(const char *directory)
@@ -29,6 +31,32 @@ static inline int os_threads(void)
 {
     return count_entries("/proc/self/task");
 }
+
+/* Are there descriptors of processes? Not on old kernels, nor under old valgrinds. Says so. */
+static inline bool has_pidfds(void)
+{
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (fd >= 0)
+        close(fd);
+    else
+        print_message("# skipped in part: no child processes without pidfd_open\n");
+    return fd >= 0;
+}
+
+#if defined(__SANITIZE_THREAD__)
+/* It has an OS thread of its own once the program has made one: before anybody counts. */
+static inline void *end_at_once(void *arg)
+{
+    return arg;
+}
+
+static __attribute__((constructor)) void make_an_os_thread(void)
+{
+    pthread_t t;
+    if (pthread_create(&t, NULL, end_at_once, NULL) == 0)
+        pthread_join(t, NULL);
+}
+#endif
 
 /* Let others run until it is so; give up after a minute. */
 #define wait_for(condition)                          \

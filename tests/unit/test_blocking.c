@@ -103,7 +103,8 @@ static void each(void (*fn)(const struct call *c))
     const struct call *const tables[] = {waits_inside, waits_outside, waits_select};
     for (size_t i = 0; i < COUNT(tables); i++)
         for (const struct call *c = tables[i]; c->name != NULL; c++)
-            fn(c);
+            if ((c->is & PROCESS) == 0 || has_pidfds())
+                fn(c);
 }
 
 static void own_deadline(const struct call *c)

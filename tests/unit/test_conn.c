@@ -42,7 +42,7 @@ static int send_all(void *arg)
 
 static void echo_over(const char *network, const char *at)
 {
-    static const size_t sizes[] = {0, 1, 4096, 100000, LARGE};
+    size_t sizes[] = {0, 1, 4096, 100000, (size_t)fewer(LARGE)};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         green_group g = GREEN_GROUP_INIT;
         struct ends e = connected(network, at);
@@ -386,6 +386,10 @@ static void accept_without_descriptors(void **state)
     int filled[64];
     int count = 0;
     struct rlimit old;
+    if (RUNNING_ON_VALGRIND) {
+        print_message("# skipped: valgrind accepts first and then has no descriptor for it\n");
+        return;
+    }
     green_listener *l = green_listen("tcp", "127.0.0.1:0");
     assert_int_equal(green_listener_address(l, address, sizeof address), 0);
     green_conn *c = green_dial("tcp", address);

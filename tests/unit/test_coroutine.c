@@ -396,18 +396,12 @@ static void make_and_destroy(int n)
     }
 }
 
-#ifdef __SANITIZE_THREAD__
-enum { MANY = 2000 }; /* each costs it a mapping */
-#else
-enum { MANY = 100000 };
-#endif
-
 static void test_hundred_thousand_in_constant_memory(void **state)
 {
     (void)state;
     make_and_destroy(1000);
     long before = resident_pages();
-    make_and_destroy(MANY);
+    make_and_destroy(fewer(100000));
     assert_in_range(resident_pages(), 0, before + 256);
 }
 

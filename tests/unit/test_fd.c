@@ -104,7 +104,7 @@ static char *pattern(size_t size)
 /* Scenarios 121, 122: nothing, a byte, and far more than fits, to a slow reader. */
 static void test_sizes(void **state)
 {
-    static const size_t sizes[] = {0, 1, 4096, 50 << 20};
+    size_t sizes[] = {0, 1, 4096, (size_t)fewer(50 << 20)};
     (void)state;
     for (size_t k = 0; k < COUNT(pairs); k++)
         for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -1016,7 +1016,7 @@ static void test_ready_socket_and_cancel(void **state)
 
 static void test_bad_descriptors(void **state)
 {
-    char c;
+    char c = 0;
     (void)state;
     assert_fails(green_read(-1, &c, 1), EBADF);
     assert_fails(green_read(9999, &c, 1), EBADF);
@@ -1049,6 +1049,10 @@ static void test_too_many_buffers(void **state)
     assert_fails((int)green_readv(fd[1], iov, IOV_MAX + 1), EINVAL);
     assert_fails((int)green_writev(fd[0], iov, -1), EINVAL);
     for (size_t i = 0; i < COUNT(counts); i++) {
+        if (RUNNING_ON_VALGRIND && counts[i] > COUNT(iov)) {
+            print_message("# skipped in part: valgrind looks at all of %zu buffers\n", counts[i]);
+            continue;
+        }
         struct msghdr msg = {.msg_iov = iov, .msg_iovlen = counts[i]};
         ssize_t theirs = sendmsg(fd[0], &msg, 0);
         int error = theirs < 0 ? errno : 0;

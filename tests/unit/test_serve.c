@@ -214,6 +214,10 @@ static void without_descriptors(void **state)
     int filled[100];
     int count = 0;
     struct rlimit old;
+    if (RUNNING_ON_VALGRIND) {
+        print_message("# skipped: valgrind accepts first and then has no descriptor for it\n");
+        return;
+    }
     begin(&s, echo);
     green_conn *first = dial(&s);
     check_echo(first);

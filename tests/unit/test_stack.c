@@ -120,8 +120,8 @@ static void test_exhaustion(void **state)
 {
     struct rlimit old, tight;
     (void)state;
-#if defined(__SANITIZE_ADDRESS__)
-    print_message("# skipped: AddressSanitizer's shadow leaves no address space to limit\n");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("# skipped: a sanitizer's shadow leaves no address space to limit\n");
     return;
 #endif
     green_hub_stats before = stats_now();

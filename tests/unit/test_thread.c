@@ -284,7 +284,7 @@ static void test_many_lives(void **state)
 {
     (void)state;
     green_hub_stats before = stats_now();
-    for (int i = 0; i < 20000; i++)
+    for (int i = 0; i < fewer(20000); i++)
         assert_int_equal(green_join(green_spawn(give, NULL), NULL), 0);
     assert_nothing_left(before);
     assert_true(stats_now().stacks <= before.stacks + 1);
@@ -302,11 +302,12 @@ static int spawn_deeper(void *depth)
 /* Scenario 39: each spawns the next and waits for it. */
 static void test_deep_chain(void **state)
 {
+    intptr_t depth = fewer(5000);
     int result = 0;
     (void)state;
     green_hub_stats before = stats_now();
-    assert_int_equal(green_join(green_spawn(spawn_deeper, (void *)5000), &result), 0);
-    assert_int_equal(result, 5000);
+    assert_int_equal(green_join(green_spawn(spawn_deeper, (void *)depth), &result), 0);
+    assert_int_equal(result, depth);
     assert_nothing_left(before);
 }
 
@@ -328,7 +329,8 @@ static int hand_on(void *arg)
 /* Scenario 39: each spawns the next and ends: a stack or two serve all of them. */
 static void test_long_chain(void **state)
 {
-    struct relay r = {100000, NULL};
+    int runs = fewer(100000);
+    struct relay r = {runs, NULL};
     (void)state;
     green_hub_stats before = stats_now();
     assert_int_equal(green_detach(green_spawn(hand_on, &r)), 0);
@@ -336,7 +338,7 @@ static void test_long_chain(void **state)
         assert_int_equal(green_yield(), 0);
     assert_nothing_left(before);
     assert_true(stats_now().stacks <= before.stacks + 2);
-    assert_true(stats_now().spawned >= before.spawned + 100000);
+    assert_true(stats_now().spawned >= before.spawned + (uint64_t)runs);
 }
 
 int main(void)

@@ -20,6 +20,24 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+#if defined(GREEN_VALGRIND)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND         0
+#define VALGRIND_CLO_CHANGE(option) ((void)(option))
+#endif
+
+/* How many, when valgrind makes all of it slow, or ThreadSanitizer can have no more than 8,128
+ * threads: less by a power of two. */
+static inline int fewer(int n)
+{
+#if defined(__SANITIZE_THREAD__)
+    return n / 16;
+#else
+    return RUNNING_ON_VALGRIND ? n / 16 : n;
+#endif
+}
+
 /* A call fails with this errno. */
 #define assert_fails(call, err)       \
     do {                              \

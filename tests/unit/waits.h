@@ -9,6 +9,7 @@ enum {
     LATE = 4,        /* what is given arrives only after other threads, or others, have run */
     YIELDS = 8,      /* even if it fails at once: waits for its children, or asks another hub */
     ON_MAIN = 16,    /* makes sense on the main thread only */
+    PROCESS = 32,    /* starts a process */
 };
 
 /* A call that waits. The functions work on one object (or a few), made anew each time. */
