@@ -7,7 +7,7 @@ enum {
     ALONE = 1,       /* one thread at a time waits here */
     NEVER_READY = 2, /* what is given, is given to who waits already */
     LATE = 4,        /* what is given arrives only after other threads, or others, have run */
-    YIELDS = 8,      /* even if it fails at once: waits for its children, or asks another hub */
+    YIELDS = 8,      /* even if it fails at once: has its own threads, or asks another hub */
     ON_MAIN = 16,    /* makes sense on the main thread only */
     PROCESS = 32,    /* starts a process */
 };

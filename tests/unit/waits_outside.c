@@ -174,6 +174,22 @@ static void begin_process(void)
     assert_non_null(process);
 }
 
+static void begin_talk(void)
+{
+    static const green_process_options options = {.in = GREEN_PIPE, .out = GREEN_PIPE};
+    process = green_process_spawn(&options, (char *const[]){"sleep", "3600", NULL});
+    assert_non_null(process);
+}
+
+static int communicate(void)
+{
+    green_process_output o;
+    if (green_process_communicate(process, "?", 1, &o) < 0)
+        return -1;
+    green_process_output_free(&o);
+    return 0;
+}
+
 static int wait_process(void)
 {
     return green_process_wait(process, NULL);
@@ -223,6 +239,8 @@ const struct call waits_outside[] = {
     {"offload", begin_pair, offload, let_all_go, NULL, end_offload, ALONE | LATE | NEVER_READY},
 #ifndef GREEN_TEST_EMULATED
     {"process", begin_process, wait_process, kill_process, NULL, end_process, 0},
+    {"communicate", begin_talk, communicate, kill_process, NULL, end_process,
+     ALONE | LATE | YIELDS | NEVER_READY},
     {"signal", begin_signal, wait_signal, give_signal, NULL, end_signal, 0},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0},

@@ -120,6 +120,19 @@ static void release(void)
     assert_int_equal(green_semaphore_release(&semaphore), 0);
 }
 
+static int wait_for_two(void)
+{
+    green_case cases[] = {GREEN_ACQUIRE(&semaphore), GREEN_RECV(&silent, &nothing_to_get),
+                          GREEN_ACQUIRE(&semaphore)};
+    return green_wait_cases(cases, 3, 2, NULL) == 2 ? 0 : -1;
+}
+
+static void release_two(void)
+{
+    release();
+    release();
+}
+
 static int select_event(void)
 {
     return selected(GREEN_SET(&event));
@@ -248,6 +261,7 @@ const struct call waits_select[] = {
     {"select get", begin_queue, select_get, put_item, NULL, end_queue, 0},
     {"select put", begin_full_queue, select_put, get_item, NULL, end_queue, 0},
     {"select permit", begin_shared, select_permit, release, NULL, nothing, 0},
+    {"wait for two", begin_shared, wait_for_two, release_two, NULL, nothing, ALONE},
     {"select event", begin_shared, select_event, set_event, NULL, nothing, 0},
     {"select result", begin_shared, select_result, set_result, NULL, nothing, 0},
     {"select end", begin_target, select_end, set_event, target_done, end_target, LATE},
