@@ -83,7 +83,6 @@ static int in_the_pool_owned(void *arg)
     return rc < 0 && errno == ECANCELED ? 7 : rc;
 }
 
-/* Scenarios 114, 119: an OS thread each, and the hub goes on. */
 /* Scenarios 114, 119: an OS thread for each that blocks, and the hub goes on. */
 static void side_by_side(void **state)
 {
@@ -111,7 +110,6 @@ static void in_line(void **state)
     assert_int_equal(green_group_join(&g), 0);
 }
 
-/* Scenario 117: released once it is over. */
 /* Scenario 117: what is left behind is released when it ends. */
 static void deadline_leaves_it_behind(void **state)
 {
@@ -125,8 +123,7 @@ static void deadline_leaves_it_behind(void **state)
     wait_for(atomic_load(&released) == before + 1);
 }
 
-/* Scenario 117: the same. */
-/* Scenario 117, by cancellation. */
+/* Scenario 117: the same by cancellation. */
 static void cancellation_leaves_it_behind(void **state)
 {
     (void)state;
@@ -196,7 +193,6 @@ static void abandoned_in_line(void **state)
     assert_int_equal(atomic_load(&inside), 0);
 }
 
-/* Scenario 115: all of them. */
 /* ---- lanes ---- */
 
 static green_lane_stats stats_of(green_lane *lane)
