@@ -238,6 +238,8 @@ static int look(struct selection *s)
     enter_all(s);
     err = pick(s);
     if (err == 0 && s->left > 0)
+        err = park_refused(s->hub); /* who may not wait, a callback above all, stands nowhere */
+    if (err == 0 && s->left > 0)
         line_up(s);
     leave_all(s);
     return err;

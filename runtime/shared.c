@@ -112,6 +112,14 @@ int choice_take(struct choice *choice)
     return ticket;
 }
 
+bool choice_withdraw(struct choice *choice, bool time)
+{
+    choice->taken = choice_take(choice);
+    if (!time)
+        choice_close(choice);
+    return choice->taken > 0;
+}
+
 void choice_close(struct choice *choice)
 {
     int left = atomic_load(&choice->tickets) > 0 ? atomic_exchange(&choice->tickets, 0) : 0;

@@ -101,6 +101,10 @@ static inline bool choice_used(struct choice *choice, int tickets)
 int choice_take(struct choice *choice);
 void choice_close(struct choice *choice);
 
+/* The same, to wake its thread: for a time that is one of the things it waits for, or because it is
+ * cancelled or late and shall get no more. False: none was left. */
+bool choice_withdraw(struct choice *choice, bool time);
+
 /* Inside the guard: into the line, and out of it if it is still there. */
 void place_enter(struct place *place, green_waiters *waiters);
 void place_leave(struct place *place);

@@ -49,10 +49,10 @@ __attribute__((hot)) void wake(struct green_thread *t, int outcome)
 
 /* In the line of an object that hubs share: is the thread still to be had? Otherwise another hub
  * has it already, and its message comes. */
-static bool withdraw(struct green_thread *t, struct standing *standing)
+static bool withdraw(struct green_thread *t, struct standing *standing, int outcome)
 {
     if (standing->choice != NULL)
-        return (standing->choice->taken = choice_take(standing->choice)) > 0;
+        return choice_withdraw(standing->choice, outcome == -ETIMEDOUT && t->until < t->deadline);
     guard_enter(t->hub, standing->guard);
     bool ours = t->waiter.queue != NULL;
     wait_dequeue(&t->waiter);
@@ -62,7 +62,7 @@ static bool withdraw(struct green_thread *t, struct standing *standing)
 
 void wake_early(struct green_thread *t, int outcome)
 {
-    if (t->waiter.standing == NULL || withdraw(t, t->waiter.standing))
+    if (t->waiter.standing == NULL || withdraw(t, t->waiter.standing, outcome))
         wake(t, outcome);
 }
 

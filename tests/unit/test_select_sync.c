@@ -2,6 +2,7 @@
  * events, results; on one hub, between two, and from OS threads. */
 #include "unit.h"
 
+#include <green/link.h>
 #include <green/select.h>
 #include <pthread.h>
 
@@ -235,6 +236,34 @@ static void test_gives_up(void **state)
     }
     end();
     assert_nothing_left(before);
+}
+
+struct callback {
+    green_link link;
+    int which[2];
+};
+
+static void select_twice(green_link *link)
+{
+    struct callback *c = link->arg;
+    for (int i = 0; i < 2; i++) {
+        c->which[i] = select_all(NULL);
+        green_event_set(&event);
+    }
+}
+
+/* Scenario 60: a callback of the loop may take what is ready, but stands in no line. */
+static void test_in_a_callback(void **state)
+{
+    struct callback c;
+    (void)state;
+    begin(0, 0);
+    green_thread *t = green_spawn(yields, NULL);
+    green_link_to(&c.link, t, select_twice, &c);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(c.which[0], -EDEADLK);
+    assert_int_equal(c.which[1], 1);
+    end();
 }
 
 /* ---- queues ---- */
@@ -507,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_in_turn),
         cmocka_unit_test(test_goes_on_to_the_next),
         cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_in_a_callback),
         cmocka_unit_test(test_putters_in_turn),
         cmocka_unit_test(test_peek_and_select),
         cmocka_unit_test(test_shut_down),

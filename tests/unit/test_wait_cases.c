@@ -222,25 +222,27 @@ static void test_twice(void **state)
 static void test_ends_early(void **state)
 {
     static const int thrown = EIO;
-    green_semaphore s[3] = {GREEN_SEMAPHORE_INIT(0), GREEN_SEMAPHORE_INIT(1),
-                            GREEN_SEMAPHORE_INIT(0)};
+    green_semaphore s[4] = {GREEN_SEMAPHORE_INIT(0), GREEN_SEMAPHORE_INIT(1),
+                            GREEN_SEMAPHORE_INIT(0), GREEN_SEMAPHORE_INIT(0)};
     (void)state;
     green_hub_stats before = stats_now();
     for (int way = 0; way < 2; way++) {
-        green_case cases[3] = {GREEN_ACQUIRE(&s[0]), GREEN_ACQUIRE(&s[1]), GREEN_ACQUIRE(&s[2])};
-        int order[3];
-        struct wait w = {cases, 3, 3, order};
+        green_case cases[4] = {GREEN_ACQUIRE(&s[0]), GREEN_ACQUIRE(&s[1]), GREEN_ACQUIRE(&s[2]),
+                               GREEN_ACQUIRE(&s[3])};
+        int order[4];
+        struct wait w = {cases, 4, 4, order};
         green_thread *t = green_spawn(wait_for, &w);
         let_run();
         green_semaphore_release(&s[0]);
         let_run();
         assert_int_equal(way == 0 ? green_cancel(t) : green_throw(t, thrown), 0);
-        green_semaphore_release(&s[2]); /* too late for it */
+        green_semaphore_release(&s[2]); /* too late for it, as the next */
+        green_semaphore_release(&s[3]);
         assert_int_equal(result_of(t), way == 0 ? -ECANCELED : -thrown);
         assert_true(order[0] == 1 && order[1] == 0 && order[2] == -1);
-        assert_true(s[0].count == 0 && s[1].count == 0 && s[2].count == 1);
+        assert_true(s[0].count == 0 && s[1].count == 0 && s[2].count == 1 && s[3].count == 1);
         s[1].count = 1;
-        s[2].count = 0;
+        s[2].count = s[3].count = 0;
     }
     green_case cases[2] = {GREEN_ACQUIRE(&s[0]), GREEN_ACQUIRE(&s[1])};
     int order[2];
@@ -248,7 +250,7 @@ static void test_ends_early(void **state)
         assert_fails(green_wait_cases(cases, 2, 2, order), ETIMEDOUT);
     assert_true(green_expired());
     assert_true(order[0] == 1 && order[1] == -1);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         assert_null(s[i].waiters.first);
     assert_nothing_left(before);
 }
