@@ -147,6 +147,7 @@ struct worker {
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    pthread_setname_np(pthread_self(), "green-hub");
     struct green_hub *hub = hub_create(NULL);
     if (hub != NULL)
         share(hub, false);
