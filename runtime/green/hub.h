@@ -8,8 +8,9 @@
  *
  * A hub that appeared on an OS thread of the program ends with that OS thread: green threads still
  * alive there are cancelled and waited for. Their handles end with it, unless somebody on another
- * hub is in green_join by then. What one hub asks of another (spawn, join, cancel, detach) is done
- * when that one next runs its loop: an OS thread that blocks outside this library keeps it waiting.
+ * hub is in green_join by then; events that the program has in the hub's own loop are dropped.
+ * What one hub asks of another (spawn, join, cancel, detach) is done when that one next runs its
+ * loop: an OS thread that blocks outside this library keeps it waiting.
  *
  * fork(2) may be called from any green thread. In the child that one alone is left, on a hub of its
  * own that is made at its first call that needs one: a child that just execs pays nothing, and the
