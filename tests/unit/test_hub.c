@@ -247,8 +247,10 @@ static _Atomic(green_thread *) left_behind;
 static void *leave_one(void *arg)
 {
     (void)arg;
-    left_behind = green_spawn(clean_up_slowly, NULL);
-    green_sleep(20 * GREEN_MS);
+    green_thread *t = green_spawn(clean_up_slowly, NULL);
+    left_behind = t;
+    while (!t->joined) /* the handle is good for as long as the hub, or a join under way */
+        green_sleep(GREEN_MS);
     return NULL;
 }
 
