@@ -61,6 +61,14 @@ int thread_catch(struct green_thread *t)
     return code;
 }
 
+void thread_throw_back(struct green_thread *t, int err)
+{
+    if (err >= 0 || err == -ECANCELED || err == -ETIMEDOUT || t->thrown != 0)
+        return;
+    t->thrown = -err;
+    t->refused |= REFUSED_THROWN;
+}
+
 /* If another hub has just ended the wait it is in, it comes at the next. */
 static void throw_here(void *arg)
 {

@@ -92,6 +92,7 @@ static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
         hub_call(there, far_join_stop, &j);
     if (!j.over)
         return err;
+    thread_throw_back(hub->current, err);
     if (j.error == 0 && result != NULL)
         *result = j.result;
     return j.error;

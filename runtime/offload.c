@@ -329,6 +329,7 @@ int offload_wait(struct offload_job *job)
     if (err < 0 && wait_leave(&w))
         return err;
     wait_told(&w);
+    thread_throw_back(hub->current, err);
     return 0;
 }
 
@@ -423,6 +424,7 @@ int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool
     if (err < 0 && retract(&w))
         return err;
     wait_told(&w);
+    thread_throw_back(hub->current, err);
     return 0;
 }
 

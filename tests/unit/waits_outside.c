@@ -164,6 +164,63 @@ static void end_offload(void)
     end_pair();
 }
 
+static green_lane *lane;
+static green_job *job;
+
+/* NULL and errno, as green_job_start. */
+static green_job *start_job(void)
+{
+    green_job_options options = {.lane = lane, .release = function_over};
+    offloaded++;
+    return green_job_start(&options, read_on_os_thread, malloc(1));
+}
+
+static void begin_job(void)
+{
+    begin_pair();
+    lane = NULL;
+    job = start_job();
+    assert_non_null(job);
+}
+
+static int wait_job(void)
+{
+    return green_job_wait(job, NULL);
+}
+
+static void end_job(void)
+{
+    green_job_free(job);
+    end_offload();
+}
+
+/* One at work, one in the queue, and no room for more. */
+static void begin_full_lane(void)
+{
+    begin_pair();
+    lane = green_lane_make(&(green_lane_options){.max = 1, .queue = 1});
+    assert_non_null(lane);
+    green_job_free(start_job());
+    green_lane_stats stats = {0};
+    wait_for((green_lane_stats_get(lane, &stats), stats.queued == 0));
+    green_job_free(start_job());
+}
+
+static int start_one(void)
+{
+    green_job *started = start_job();
+    int err = errno;
+    green_job_free(started);
+    errno = err;
+    return started != NULL ? 0 : -1;
+}
+
+static void end_lane(void)
+{
+    end_offload();
+    green_lane_free(lane);
+}
+
 #ifndef GREEN_TEST_EMULATED /* qemu-user does not run these (tests/README.md) */
 static green_process *process;
 static green_signal *subscription;
@@ -236,7 +293,9 @@ const struct call waits_outside[] = {
     {"poll", begin_pair, poll_pair, give_byte, NULL, end_pair, 0},
     {"accept", begin_listener, accept_one, connect_client, NULL, end_listener, 0},
     {"connect", begin_full_listener, connect_one, make_room, NULL, end_listener, LATE},
-    {"offload", begin_pair, offload, let_all_go, NULL, end_offload, ALONE | LATE | NEVER_READY},
+    {"offload", begin_pair, offload, let_all_go, NULL, end_offload, LATE | NEVER_READY},
+    {"job", begin_job, wait_job, let_all_go, NULL, end_job, LATE | NEVER_READY},
+    {"job start", begin_full_lane, start_one, let_all_go, NULL, end_lane, LATE | NEVER_READY},
 #ifndef GREEN_TEST_EMULATED
     {"process", begin_process, wait_process, kill_process, NULL, end_process, 0},
     {"communicate", begin_talk, communicate, kill_process, NULL, end_process,
