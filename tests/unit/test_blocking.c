@@ -157,6 +157,28 @@ static void stop(green_thread *t, int why)
     assert_int_equal(why == ECANCELED ? green_cancel(t) : green_throw(t, why), 0);
 }
 
+/* It was told why; by its next call, if others were faster and it had succeeded. */
+static void check_stopped(const struct attempt *a, int why)
+{
+    if ((a->call->is & LATE) != 0 && a->err == 0)
+        check(a->call, a->next_err == why);
+    else
+        check(a->call, a->err == why);
+}
+
+/* One is stopped, and something is given before it has run. */
+static void stopped_and_given(const struct call *c, int why)
+{
+    struct attempt a = {.call = c, .outer = never, .inner = 3600 * GREEN_SEC};
+    struct census before = begin(c);
+    green_thread *t = waiting(&a);
+    stop(t, why);
+    c->give();
+    assert_int_equal(green_join(t, NULL), 0);
+    check_stopped(&a, why);
+    end(c, before);
+}
+
 /* Two wait; the first is stopped, and something is given before it has run. */
 static void first_of_two_leaves(const struct call *c, int why)
 {
@@ -167,10 +189,7 @@ static void first_of_two_leaves(const struct call *c, int why)
     c->give();
     assert_int_equal(green_join(next, NULL), 0);
     assert_int_equal(green_join(t, NULL), 0);
-    if ((c->is & LATE) != 0 && first.err == 0) /* others were faster: the next call fails */
-        check(c, first.next_err == why);
-    else
-        check(c, first.err == why);
+    check_stopped(&first, why);
     check(c, second.err == 0);
 }
 
@@ -200,6 +219,8 @@ static void stopped(const struct call *c, int why)
     else
         first_of_two_leaves(c, why);
     end(c, before);
+    if ((c->is & LATE) != 0)
+        stopped_and_given(c, why);
 }
 
 static void cancelled(const struct call *c)
