@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static inline int count_entries(const char *directory)
@@ -30,17 +29,6 @@ static inline int fds_open(void)
 static inline int os_threads(void)
 {
     return count_entries("/proc/self/task");
-}
-
-/* Are there descriptors of processes? Not on old kernels, nor under old valgrinds. Says so. */
-static inline bool has_pidfds(void)
-{
-    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (fd >= 0)
-        close(fd);
-    else
-        print_message("# skipped in part: no child processes without pidfd_open\n");
-    return fd >= 0;
 }
 
 #if defined(__SANITIZE_THREAD__)

@@ -95,13 +95,13 @@ static void same_as_libc(void **state)
         0x40000000,
     };
     static const int types[] = {0, SOCK_STREAM, SOCK_DGRAM};
-    size_t types_tried = RUNNING_ON_VALGRIND ? 1 : COUNT(types); /* for time's sake */
+    size_t step = RUNNING_ON_VALGRIND ? 3 : 1; /* for time's sake */
     for (size_t n = 0; n < count; n++)
-        for (size_t s = 0; s < COUNT(services); s++) {
+        for (size_t s = 0; s < COUNT(services); s += step) {
             compare(nodes[n], services[s], NULL);
             for (size_t f = 0; f < COUNT(families); f++)
                 for (size_t g = 0; g < COUNT(flags); g++)
-                    for (size_t t = 0; t < types_tried; t++) {
+                    for (size_t t = 0; t < COUNT(types); t += step) {
                         struct addrinfo hints = {.ai_family = families[f],
                                                  .ai_flags = flags[g],
                                                  .ai_socktype = types[t]};

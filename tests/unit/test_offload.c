@@ -42,6 +42,13 @@ static void results(void **state)
     assert_false(pthread_equal(where, pthread_self()));
 }
 
+static green_lane_stats stats_of(green_lane *lane)
+{
+    green_lane_stats s;
+    green_lane_stats_get(lane, &s);
+    return s;
+}
+
 /* Functions that wait for a byte each: the test decides when they end. */
 static int gate[2];
 static atomic_int inside;
@@ -105,7 +112,7 @@ static void in_line(void **state)
     for (int i = 0; i < limit + 5; i++)
         assert_int_equal(green_group_spawn(&g, in_the_pool, NULL), 0);
     wait_for(atomic_load(&inside) == limit);
-    assert_int_equal(offload_general.queued, 5);
+    assert_int_equal(stats_of(NULL).queued, 5);
     open_gate(limit + 5);
     assert_int_equal(green_group_join(&g), 0);
 }
@@ -187,20 +194,13 @@ static void abandoned_in_line(void **state)
     assert_int_equal(atomic_load(&released), before + 1);
     green_within(10 * GREEN_MS) /* the caller's stack, but it has not begun: taken back, too */
         assert_fails(green_offload(pass_gate, NULL, NULL), ETIMEDOUT);
-    assert_int_equal(offload_general.queued, 0);
+    assert_int_equal(stats_of(NULL).queued, 0);
     open_gate(limit);
     assert_int_equal(green_group_join(&g), 0);
     assert_int_equal(atomic_load(&inside), 0);
 }
 
 /* ---- lanes ---- */
-
-static green_lane_stats stats_of(green_lane *lane)
-{
-    green_lane_stats s;
-    green_lane_stats_get(lane, &s);
-    return s;
-}
 
 static green_job *start_on(green_lane *lane, int (*fn)(void *), void *arg)
 {
@@ -671,9 +671,9 @@ static void hub_of_a_job_ends_with_it(void **state)
 static void idle_threads_end(void **state)
 {
     (void)state;
-    wait_for(offload_general.threads == 0);
+    wait_for(stats_of(NULL).threads == 0);
     wait_for(os_threads() == *(int *)*state);
-    assert_int_equal(offload_general.busy, 0);
+    assert_int_equal(stats_of(NULL).idle, 0);
 }
 
 static int before_all;

@@ -148,6 +148,8 @@ static void test_all_kinds(void **state)
     int order[KINDS];
     struct wait w = {cases, KINDS, KINDS, order};
     (void)state;
+    if (!has_pidfds())
+        return;
     green_hub_stats before = stats_now();
     begin();
     fill(cases);
@@ -390,18 +392,18 @@ static int nap(void *rounds)
 /* Scenario 40: thousands, and in order. */
 static void test_thousands(void **state)
 {
-    enum { N = 5000 };
-    green_thread **t = calloc(N, sizeof(green_thread *));
-    int *order = calloc(N, sizeof(int));
+    int n = fewer(5000);
+    green_thread **t = calloc((size_t)n, sizeof(green_thread *));
+    int *order = calloc((size_t)n, sizeof(int));
     (void)state;
     green_hub_stats before = stats_now();
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < n; i++)
         t[i] = green_spawn(nap, (void *)(intptr_t)(i < 100 ? 0 : 1 + i % 2));
-    assert_int_equal(green_wait_some(t, N, N / 2, order), N / 2);
-    for (int i = 0; i < N; i++) /* those of few rounds, in the order of their start */
-        assert_int_equal(order[i], i < 100 ? i : i < N / 2 ? 100 + 2 * (i - 100) : -1);
-    assert_int_equal(green_wait_all(t, N), 0);
-    for (int i = 0; i < N; i++)
+    assert_int_equal(green_wait_some(t, n, n / 2, order), n / 2);
+    for (int i = 0; i < n; i++) /* those of few rounds, in the order of their start */
+        assert_int_equal(order[i], i < 100 ? i : i < n / 2 ? 100 + 2 * (i - 100) : -1);
+    assert_int_equal(green_wait_all(t, n), 0);
+    for (int i = 0; i < n; i++)
         assert_int_equal(result_of(t[i]), 0);
     free(t);
     free(order);

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -36,6 +38,17 @@ static inline int fewer(int n)
 #else
     return RUNNING_ON_VALGRIND ? n / 16 : n;
 #endif
+}
+
+/* Are there descriptors of processes? Not on old kernels, nor under old valgrinds. Says so. */
+static inline bool has_pidfds(void)
+{
+    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (fd >= 0)
+        close(fd);
+    else
+        print_message("# skipped in part: no child processes without pidfd_open\n");
+    return fd >= 0;
 }
 
 /* A call fails with this errno. */

@@ -297,9 +297,9 @@ const struct call waits_outside[] = {
     {"job", begin_job, wait_job, let_all_go, NULL, end_job, LATE | NEVER_READY},
     {"job start", begin_full_lane, start_one, let_all_go, NULL, end_lane, LATE | NEVER_READY},
 #ifndef GREEN_TEST_EMULATED
-    {"process", begin_process, wait_process, kill_process, NULL, end_process, 0},
+    {"process", begin_process, wait_process, kill_process, NULL, end_process, PROCESS},
     {"communicate", begin_talk, communicate, kill_process, NULL, end_process,
-     ALONE | LATE | YIELDS | NEVER_READY},
+     ALONE | LATE | YIELDS | NEVER_READY | PROCESS},
     {"signal", begin_signal, wait_signal, give_signal, NULL, end_signal, 0},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0},

@@ -268,7 +268,7 @@ const struct call waits_select[] = {
     {"select readable", begin_pair, select_readable, write_byte, NULL, end_pair, 0},
     {"select writable", begin_full_pair, select_writable, drain, NULL, end_pair, 0},
 #ifndef GREEN_TEST_EMULATED
-    {"select exit", begin_process, select_exit, kill_process, NULL, end_process, 0},
+    {"select exit", begin_process, select_exit, kill_process, NULL, end_process, PROCESS},
 #endif
     {NULL, NULL, NULL, NULL, NULL, NULL, 0},
 };
