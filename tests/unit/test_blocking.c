@@ -157,10 +157,11 @@ static void stop(green_thread *t, int why)
     assert_int_equal(why == ECANCELED ? green_cancel(t) : green_throw(t, why), 0);
 }
 
-/* It was told why; by its next call, if others were faster and it had succeeded. */
+/* It was told why; by its next call, if this one has succeeded: others were faster, or an edge of
+ * its descriptor had just ended the wait. */
 static void check_stopped(const struct attempt *a, int why)
 {
-    if ((a->call->is & LATE) != 0 && a->err == 0)
+    if (a->err == 0)
         check(a->call, a->next_err == why);
     else
         check(a->call, a->err == why);
