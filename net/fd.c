@@ -3,6 +3,7 @@
  * The table is one lazily committed reservation indexed by descriptor number, so that slots never
  * move (libevent keeps pointers to them) and other hubs can mark one stale while it is in use. */
 #include "fd.h"
+#include "file.h"
 #include "self.h"
 #include "sys.h"
 #include <errno.h>
@@ -281,7 +282,7 @@ int fd_close(int fd)
 {
     struct far_close c = {self_hub(), fd};
     fd_forget(fd);
-    int r = (int)SYS1(SYS_close, fd);
+    int r = file_close_later(fd) ? 0 : (int)SYS1(SYS_close, fd);
     if (fd >= 0 && hubs_others(c.here))
         hubs_each(check_watch, &c);
     return r;

@@ -12,6 +12,7 @@
 #include <green/dns.h>
 #include <green/event.h>
 #include <green/fd.h>
+#include <green/file.h>
 #include <green/generator.h>
 #include <green/group.h>
 #include <green/http.h>

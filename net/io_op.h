@@ -14,6 +14,9 @@ struct op {
     size_t done; /* bytes already moved, by a call that must move them all */
 };
 
+/* What an attempt says of a file: not to be done in this way (file.h). No errno is like it. */
+enum { IO_FILE = -4096 };
+
 typedef long attempt_fn(struct op *op, void *call);
 
 /* Is O_NONBLOCK set? Asked once, and again when it may have changed. */

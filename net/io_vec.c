@@ -1,5 +1,6 @@
 /* io_vec.c - calls with several buffers: see io.h. Sockets by messages, the rest by preadv2 and
  * pwritev2. */
+#include "file.h"
 #include "io_op.h"
 #include "memory.h"
 #include "sys.h"
@@ -109,6 +110,8 @@ static long file_attempt(struct op *op, struct vec_call *c, bool write)
             return r;
         s->kind = FD_POLLED;
     }
+    if (s->kind == FD_FILE)
+        return IO_FILE;
     if (s->kind == FD_POLLED) {
         struct pollfd p = {op->fd, write ? POLLOUT : POLLIN, 0};
         struct timespec now = {0, 0};
@@ -161,6 +164,8 @@ static long vec_run(int fd, enum fd_direction d, int how, struct vec_call *call)
     long r = vec_start(call);
     if (r == 0)
         r = io_run(fd, d, how, d == FD_READ ? readv_attempt : writev_attempt, call);
+    if (UNLIKELY(r == IO_FILE))
+        r = file_transfer(fd, d, call->iov, call->count);
     vec_end(call);
     return r;
 }

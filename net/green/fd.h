@@ -8,7 +8,7 @@
  *  - several readers of one descriptor, and several writers, are served in order, each call whole;
  *  - a call fails with ECANCELED or ETIMEDOUT as said in green/base.h. A write that had already
  *    moved something then returns the part, as a signal would have it;
- *  - regular files never wait here: they block as ever;
+ *  - files on disk: see green/file.h;
  *  - a listener without O_NONBLOCK that several hubs or processes accept from can block the OS
  *    thread of the slower one: set O_NONBLOCK on it;
  *  - do not mix urgent (out of band) data with these calls on TCP. */

@@ -5,6 +5,7 @@
 #include <green/deadline.h>
 #include <green/group.h>
 #include <green/hub.h>
+#include <green/offload.h>
 #include <green/select.h>
 #include <green/thread.h>
 #include <stdio.h>
@@ -148,6 +149,12 @@ static void spawn_far(long n)
         green_join(green_spawn_with(&options, nothing, NULL), NULL);
 }
 
+static void offloads(long n)
+{
+    for (long i = 0; i < n; i++)
+        green_offload(nothing, NULL, NULL);
+}
+
 int main(void)
 {
     measure("switch (green_yield, 2 threads)", two_yield, 4000000);
@@ -159,6 +166,7 @@ int main(void)
     measure("channel round trip, rendezvous", rendezvous, 1000000);
     measure("channel round trip, buffered", buffered, 1000000);
     measure("channel round trip, by green_select", selects, 300000);
+    measure("green_offload and back", offloads, 20000);
     if (green_hubs(2) < 2) {
         perror("bench_runtime: second hub");
         return 1;

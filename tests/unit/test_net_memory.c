@@ -5,6 +5,7 @@
 
 #include "faults.h"
 #include <green/dns.h>
+#include <green/file.h>
 #include <green/http.h>
 #include <green/process.h>
 #include <green/serve.h>
@@ -102,6 +103,28 @@ static int use_a_lane(void)
     int failed = job == NULL || green_job_wait(job, NULL) < 0;
     green_job_free(job);
     green_lane_free(lane);
+    return failed;
+}
+
+/* ---- a file ---- */
+
+static int use_files(void)
+{
+    char buf[16];
+    int failed = 0;
+    struct stat st;
+    int fd = green_open("/proc/self/stat", O_RDONLY); /* no call on it succeeds at once */
+    if (fd < 0)
+        return errno == ENOMEM;
+    for (int i = 0; i < 4; i++) {
+        long r = i == 0   ? green_read(fd, buf, sizeof buf)
+                 : i == 1 ? green_pread(fd, buf, sizeof buf, 0)
+                 : i == 2 ? green_fstat(fd, &st)
+                          : green_sendfile(-1, fd, NULL, 0);
+        assert_true(r >= 0 || errno == ENOMEM);
+        failed += r < 0;
+    }
+    assert_int_equal(green_close(fd), 0);
     return failed;
 }
 
@@ -214,6 +237,12 @@ static void lanes(void **state)
     assert_true(each_fails_once(use_a_lane) >= 2);
 }
 
+static void files(void **state)
+{
+    (void)state;
+    assert_true(each_fails_once(use_files) >= 5);
+}
+
 static void processes(void **state)
 {
     (void)state;
@@ -237,13 +266,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_clients_and_lookups),
         cmocka_unit_test(lanes),
+        cmocka_unit_test(files),
         cmocka_unit_test(processes),
         cmocka_unit_test(signals),
     };
     green_self();
     threads = os_threads();
-    green_lane_set_idle(NULL, 0);
-    green_lane_set_idle(green_lane_of(GREEN_LANE_DNS), 0);
+    for (int lane = GREEN_LANE_GENERAL; lane <= GREEN_LANE_PATHS; lane++)
+        green_lane_set_idle(green_lane_of(lane), 0);
     green_spawn_with(&(green_spawn_options){.stack_size = 1}, NULL, NULL); /* room for a sentence */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
