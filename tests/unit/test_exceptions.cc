@@ -93,6 +93,7 @@ static int throw_out(void *)
 static void uncaught()
 {
     int status = 0;
+    std::fflush(stdout); // or it could be printed twice
     const pid_t child = fork();
     if (child == 0) {
         std::set_terminate([] { _exit(42); });
