@@ -35,7 +35,7 @@ typedef struct green_case {
     struct green_case *next; /* by the address of the guard */
     int ticket;              /* > 0: it has happened, the greater the earlier */
     bool ready;
-    void *room[11]; /* its place in the line of the object */
+    void *room[10]; /* its place in the line of the object */
 } green_case;
 
 /* green_select(case, ...): wait until one of the cases happens and return its number, counted from
