@@ -222,7 +222,7 @@ static void direct(void **state)
 /* Errors are the kernel's. */
 static void errors(void **state)
 {
-    char buf[4];
+    char buf[4] = {0};
     int ends[2];
     struct stat st;
     (void)state;
