@@ -87,8 +87,9 @@ enum {
 GREEN_API green_lane *green_lane_of(int which);
 
 /* Changes at any time, from any OS thread; lane NULL: the general one. With max 0 nothing begins
- * any more until it is raised. OS threads above max end as soon as they have done their jobs.
- * EINVAL; EAGAIN: jobs wait, and no OS thread can be made for them. */
+ * any more until it is raised. OS threads above max end as soon as they have done their jobs. idle
+ * 0: as soon as there is no work; queue 0: no limit. EINVAL; EAGAIN: jobs wait, and no OS thread
+ * can be made for them. */
 GREEN_API int green_lane_resize(green_lane *lane, int min, int max);
 GREEN_API int green_lane_set_queue(green_lane *lane, int queue);
 GREEN_API int green_lane_set_idle(green_lane *lane, int64_t idle);
