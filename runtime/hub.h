@@ -70,7 +70,7 @@ struct green_hub {
     bool shared;               /* green_hub_next may choose it */
     bool ending;               /* hub_destroy has begun: no more spawns */
     struct wait_queue drained; /* who looks again whenever a thread has ended */
-    green_guard ends;          /* of its threads' watchers: it outlives the threads */
+    green_guard *ends;         /* of its threads' watchers: it outlives them, and the hub */
 
     struct waiter *served;      /* threads of other hubs, to be told so (shared.h) */
     struct waiter *served_last; /* valid while served != NULL */
@@ -142,7 +142,7 @@ void hub_post(struct green_hub *hub, struct message *message);
 
 /* Run fn(arg) on the hub's stack over there and wait for it: not cancellable, no deadline. 0; or
  * -EDEADLK and nothing was run: the caller is a callback of its loop and must not wait; -ESRCH:
- * that hub did not survive a fork. */
+ * that hub has ended, or did not survive a fork. */
 int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
 
 /* Run what has arrived; called by the loop when the bell rings. */
@@ -153,6 +153,8 @@ void hubs_add(struct green_hub *hub);
 void hubs_remove(struct green_hub *hub);
 /* Is there any but this one (which may be NULL)? */
 bool hubs_others(struct green_hub *hub);
+/* hub_post to a hub that may have ended: false then. */
+bool hubs_post(struct green_hub *hub, struct message *message);
 /* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */
 int hubs_wished(void);
 /* Call each hub's visitor under the list's lock. It must not block. */

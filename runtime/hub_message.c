@@ -74,12 +74,11 @@ int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
     }
     if (here->current == &here->loop)
         return -EDEADLK;
-    if (hub->gone)
-        return -ESRCH;
     struct call call = {.message = {.run = call_run}, .from = here, .fn = fn, .arg = arg};
     struct green_shield_scope scope;
+    if (!hubs_post(hub, &call.message))
+        return -ESRCH;
     green_shield_enter(&scope);
-    hub_post(hub, &call.message);
     park(here, &call.queue, WAIT_BACK, INT64_MAX, "another hub", 0);
     green_shield_leave(&scope);
     return 0;

@@ -21,6 +21,12 @@ static uint32_t numbers;          /* given to hubs so far */
 static int shared;                /* how many green_hub_next may choose */
 static struct green_hub *next_up; /* whose turn green_hub_next is */
 
+/* What hubs look at who wait for the ends of others' threads, perhaps when those hubs are no more.
+ * Some share one. */
+static struct {
+    _Alignas(64) green_guard guard;
+} ends[64];
+
 /* ---- guards (shared.h): taken only once there are several hubs ---- */
 
 atomic_bool hubs_many;
@@ -52,6 +58,7 @@ void hubs_add(struct green_hub *hub)
         guards_begin();
     list_append(&all, &hub->hubs);
     hub->number = ++numbers;
+    hub->ends = &ends[hub->number % (sizeof ends / sizeof ends[0])].guard;
     count++;
     pthread_mutex_unlock(&lock);
 }
@@ -80,6 +87,18 @@ void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
+bool hubs_post(struct green_hub *hub, struct message *message)
+{
+    pthread_mutex_lock(&lock);
+    struct list *l = all.next;
+    while (l != &all && CONTAINER(l, struct green_hub, hubs) != hub)
+        l = l->next;
+    if (l != &all)
+        hub_post(hub, message);
+    pthread_mutex_unlock(&lock);
+    return l != &all;
+}
+
 /* ---- forks (fork.h) ---- */
 
 static struct list gone = {&gone, &gone}; /* hubs of the parent */
@@ -102,7 +121,7 @@ void hubs_forked(void)
         list_append(&gone, &hub->hubs);
         hub->gone = true;
         hub->rung = true; /* the bell is the parent's */
-        hub->ends = (green_guard){0};
+        *hub->ends = (green_guard){0};
     }
     count = 0;
     shared = 0;
@@ -122,15 +141,28 @@ void hubs_forget_gone(void)
 
 /* ---- hubs that share the work: on OS threads of their own, and the first caller's ---- */
 
-/* Let green_hub_next choose this hub (if_first: only if there is no other yet); returns how many it
- * has to choose from. */
-static int share(struct green_hub *hub, bool if_first)
+/* With the lock held: let green_hub_next choose this hub, if there is no other yet. */
+static void share_first(struct green_hub *hub)
+{
+    if (shared > 0)
+        return;
+    hub->shared = true;
+    shared = 1;
+}
+
+static void share(struct green_hub *hub)
 {
     pthread_mutex_lock(&lock);
-    if (!if_first || shared == 0) {
-        hub->shared = true;
-        shared++;
-    }
+    hub->shared = true;
+    shared++;
+    pthread_mutex_unlock(&lock);
+}
+
+/* How many share the work, this one if there is no other. */
+static int sharing(struct green_hub *hub)
+{
+    pthread_mutex_lock(&lock);
+    share_first(hub);
     int n = shared;
     pthread_mutex_unlock(&lock);
     return n;
@@ -150,7 +182,7 @@ static void *worker_main(void *arg)
     pthread_setname_np(pthread_self(), "green-hub");
     struct green_hub *hub = hub_create(NULL);
     if (hub != NULL)
-        share(hub, false);
+        share(hub);
     pthread_mutex_lock(&w->lock);
     w->error = hub == NULL ? errno : 0;
     w->done = true;
@@ -205,7 +237,7 @@ GREEN_API int green_hubs(int n)
     if (n > HUBS_MOST)
         return fail(EINVAL, "%d hubs are more than %d", n, HUBS_MOST);
     int there;
-    while ((there = share(hub, true)) < n) {
+    while ((there = sharing(hub)) < n) {
         int err = worker_start();
         if (err < 0)
             return fail(-err, "cannot start hub %d of %d", there + 1, n);
@@ -247,8 +279,8 @@ static bool choose_begin(void)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return false;
-    share(hub, true);
     pthread_mutex_lock(&lock);
+    share_first(hub);
     return true;
 }
 

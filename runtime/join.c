@@ -79,6 +79,14 @@ static void far_join_stop(void *arg)
     j->target->far = NULL;
 }
 
+/* Its hub has ended, so it has, too: the message is on its way. */
+static void far_join_await(struct green_hub *hub, struct far_join *j)
+{
+    green_shield()
+        while (!j->over)
+            park(hub, &j->caller, WAIT_BACK, INT64_MAX, "end of thread", 0);
+}
+
 static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
 {
     struct far_join j = {.target = t, .from = hub, .done.run = far_join_done};
@@ -88,8 +96,8 @@ static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
         return err;
     if (!j.over)
         err = park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
-    if (!j.over)
-        hub_call(there, far_join_stop, &j);
+    if (!j.over && hub_call(there, far_join_stop, &j) < 0)
+        far_join_await(hub, &j);
     if (!j.over)
         return err;
     thread_throw_back(hub->current, err);

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "links.h"
 #include "self.h"
+#include <errno.h>
 #include <green/link.h>
 
 static void append(struct green_thread *t, green_link *link)
@@ -74,5 +75,6 @@ GREEN_API int green_link_cut(green_link *link)
         return 0;
     if (hub_here() == NULL)
         return -1;
-    return (int)returned(hub_call(link->hub, cut_here, link));
+    int err = hub_call(link->hub, cut_here, link);
+    return (int)returned(err == -ESRCH ? 0 : err); /* with its hub the thread has ended, too */
 }

@@ -170,10 +170,10 @@ void thread_reap(struct green_hub *hub)
 
 static void tell_watchers(struct green_hub *hub, struct green_thread *t)
 {
-    guard_enter(hub, &hub->ends);
+    guard_enter(hub, hub->ends);
     t->over = true;
     shared_wake_all(hub, &t->watchers, 0);
-    guard_leave(hub, &hub->ends);
+    guard_leave(hub, hub->ends);
 }
 
 _Noreturn void thread_end(struct green_thread *t)

@@ -1,5 +1,6 @@
 /* wait_some.c - the ends of threads as cases of green_select, and waiting for many of them: see
- * green/link.h. A thread that has ended may be freed at once, so the guard is its hub's. */
+ * green/link.h. A thread that has ended may be freed at once, and its hub may end: the guard is
+ * one that stays. */
 #include "error.h"
 #include "memory.h"
 #include "select.h"
@@ -18,7 +19,7 @@ GREEN_API green_case green_case_ended(green_thread *t)
     static const struct case_kind kind = {.look = look_if_over};
     if (t == NULL)
         return CASE_NEVER;
-    return (green_case){.kind = &kind, .object = t, .guard = &t->hub->ends, .line = &t->watchers};
+    return (green_case){.kind = &kind, .object = t, .guard = t->hub->ends, .line = &t->watchers};
 }
 
 /* The ends of n threads, to wait for so many of them; NULL and errno. */

@@ -78,7 +78,8 @@ GREEN_API struct event_base *green_hub_event_base(void);
 GREEN_API int green_hub_attach(struct event_base *base);
 
 /* Run fn(arg) on another hub (or this one), on the stack of its loop, and wait for it. From any OS
- * thread. fn must not block. -1: EDEADLK, when called by a callback of a loop. May yield. */
+ * thread. fn must not block. -1: EDEADLK, when called by a callback of a loop; ESRCH: that hub has
+ * ended. May yield. */
 GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg);
 
 /* Wait until the caller's hub is idle: until no thread is left there but the caller, the OS

@@ -7,6 +7,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <green/fd.h>
+#include <green/link.h>
+#include <green/select.h>
 #include <green/signal.h>
 #include <green/state.h>
 #include <pthread.h>
@@ -267,6 +269,98 @@ static void test_join_while_the_hub_ends(void **state)
     assert_int_equal(green_join(left_behind, &result), 0);
     assert_int_equal(result, 7);
     assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* An OS thread whose hub has one thread, and ends when it is told. */
+struct brief {
+    _Atomic(green_thread *) thread;
+    atomic_bool leave;
+    green_link link;
+    green_event event;
+    atomic_int result;
+};
+
+static void *live_briefly(void *arg)
+{
+    struct brief *b = arg;
+    b->thread = green_spawn(sleep_errno, NULL);
+    while (!b->leave)
+        green_sleep(GREEN_MS);
+    return NULL;
+}
+
+static void begin_brief(struct brief *b, pthread_t *thread)
+{
+    *b = (struct brief){.result = -1};
+    assert_int_equal(pthread_create(thread, NULL, live_briefly, b), 0);
+    while (b->thread == NULL)
+        green_sleep(GREEN_US);
+}
+
+/* Without letting a green thread of this hub run meanwhile. */
+static void end_brief(struct brief *b, pthread_t thread)
+{
+    b->leave = true;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static int join_brief(void *arg)
+{
+    struct brief *b = arg;
+    return green_join(b->thread, NULL) < 0 ? errno : 0;
+}
+
+static int select_brief(void *arg)
+{
+    struct brief *b = arg;
+    return green_select(GREEN_ENDED(b->thread), GREEN_SET(&b->event));
+}
+
+/* Scenarios 63, 64: who gives up a wait for a thread's end just when its hub ends, too, touches
+ * nothing of that hub any more. */
+static void test_given_up_while_the_hub_ends(void **state)
+{
+    struct brief b;
+    pthread_t thread;
+    int result = -1;
+    (void)state;
+    begin_brief(&b, &thread);
+    green_thread *t = green_spawn(join_brief, &b);
+    while (!atomic_load(&b.thread)->joined || t->shields > 0) /* until it is parked */
+        green_sleep(GREEN_US);
+    assert_int_equal(green_cancel(t), 0); /* it runs only when the other hub has ended */
+    end_brief(&b, thread);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0); /* its end was told before */
+
+    begin_brief(&b, &thread);
+    t = green_spawn(select_brief, &b);
+    green_yield();
+    assert_int_equal(green_event_set(&b.event), 0);
+    end_brief(&b, thread);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 1);
+}
+
+static void note_end(green_link *link)
+{
+    struct brief *b = link->arg;
+    b->result = link->error;
+}
+
+/* Scenario 27: cutting a link is harmless when it was called, also when the hub has ended since. */
+static void test_cut_when_the_hub_has_ended(void **state)
+{
+    struct brief b;
+    pthread_t thread;
+    (void)state;
+    begin_brief(&b, &thread);
+    assert_int_equal(green_link_to(&b.link, b.thread, note_end, &b), 0);
+    green_hub *hub = b.link.hub;
+    end_brief(&b, thread);
+    assert_int_equal(b.result, ECANCELED);
+    assert_int_equal(green_link_cut(&b.link), 0);
+    assert_fails(green_hub_stats_get(hub, &(green_hub_stats){0}), ESRCH);
 }
 
 static void *cancel_and_leave(void *arg)
@@ -662,6 +756,8 @@ int main(void)
         cmocka_unit_test(test_pending_does_not_run),
         cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_join_while_the_hub_ends),
+        cmocka_unit_test(test_given_up_while_the_hub_ends),
+        cmocka_unit_test(test_cut_when_the_hub_has_ended),
         cmocka_unit_test(test_short_calls_elsewhere),
         cmocka_unit_test(test_next_is_no_passing_hub),
         cmocka_unit_test(test_placement),
