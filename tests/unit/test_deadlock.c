@@ -1,6 +1,8 @@
 /* test_deadlock.c - waits that can never end fail with EDEADLK and say why. */
 #include "unit.h"
 
+#include "self.h"
+
 #include <fcntl.h>
 #include <green/event.h>
 #include <green/fd.h>
@@ -116,6 +118,25 @@ static void test_signal_left(void **state)
     assert_fails(green_event_wait(&never), EDEADLK);
 }
 
+struct word {
+    struct message message;
+    struct wait_queue queue;
+};
+
+static void arrive(struct message *message)
+{
+    wake_first(&CONTAINER(message, struct word, message)->queue, 0);
+}
+
+/* Scenario 62: nor while the last word of another hub, which has ended since, is not read yet. */
+static void test_message_left(void **state)
+{
+    struct word word = {.message.run = arrive};
+    (void)state;
+    hub_post(self_hub(), &word.message);
+    assert_int_equal(park(self_hub(), &word.queue, WAIT_BACK, INT64_MAX, "a word", 0), 0);
+}
+
 struct pair {
     green_mutex *first, *second;
 };
@@ -175,7 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_something_left),
         cmocka_unit_test(test_signal_left),  cmocka_unit_test(test_mutex_cycle),
-        cmocka_unit_test(test_join_cycle),
+        cmocka_unit_test(test_join_cycle),   cmocka_unit_test(test_message_left),
     };
     return cmocka_run_group_tests_name("deadlock", tests, NULL, NULL);
 }
