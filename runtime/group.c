@@ -75,15 +75,17 @@ static void tell(struct green_hub *hub, green_group *g, int err)
     g->why = NULL;
 }
 
-/* Wait until the last child is gone; 0, or why the caller should give up. */
+/* Wait until the last child is gone; 0, or why the caller should give up. Who was let into a pool
+ * by the last child's end starts another. */
 static int await_children(struct green_hub *hub, green_group *g)
 {
     struct wait_queue queue = {0};
-    if (g->live == 0)
-        return 0;
-    g->joiner = &queue;
-    int err = park(hub, &queue, WAIT_BACK, INT64_MAX, "end of group", (long)g);
-    g->joiner = NULL;
+    int err = 0;
+    while (g->live > 0 && err == 0) {
+        g->joiner = &queue;
+        err = park(hub, &queue, WAIT_BACK, INT64_MAX, "end of group", (long)g);
+        g->joiner = NULL;
+    }
     return err;
 }
 

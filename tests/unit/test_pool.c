@@ -76,6 +76,22 @@ static void test_nobody_overtakes(void **state)
     assert_int_equal(most, 1);
 }
 
+/* Scenario 37: whom the last thread's end lets in starts another: the join waits for that, too. */
+static void test_join_with_others_in_line(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    (void)state;
+    running = most = 0;
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+    green_thread *t = green_spawn(spawn_work, &p);
+    while (p.first == NULL)
+        assert_int_equal(green_yield(), 0);
+    assert_int_equal(green_pool_join(&p), 0);
+    assert_int_equal(p.group.live, 0);
+    assert_int_equal(running, 0);
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
 /* Scenario 112: who waits for room in a pool that is cancelled, or is cancelled itself, spawns
  * nothing; and the pool is empty after the join. */
 static void test_cancelled_while_spawning(void **state)
@@ -387,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_nobody_overtakes),
+        cmocka_unit_test(test_join_with_others_in_line),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_cancelled_while_spawning),
         cmocka_unit_test(test_nested),
