@@ -86,10 +86,12 @@ static struct green_job *job_make(int (*fn)(void *), void *arg, void (*release)(
 
 static int wait_or_take_back(struct green_job *j)
 {
-    int err = offload_wait(&j->job);
+    int why = offload_wait(&j->job), err = why;
     if (err < 0 && offload_take_back(&j->job) < 0 && j->release == NULL)
         green_shield()
             err = offload_wait(&j->job);
+    if (err == 0)
+        thread_throw_back(self_hub()->current, why);
     return err;
 }
 

@@ -160,6 +160,26 @@ static void plain_call_is_not_left(void **state)
     assert_int_equal(result, 0);
 }
 
+static int throw_behind(void *arg)
+{
+    int rc = in_the_pool(arg);
+    return rc < 0 ? rc : green_yield() < 0 ? errno : 0;
+}
+
+/* Scenario 20: what is thrown meanwhile is for the next call. */
+static void thrown_at_a_plain_call(void **state)
+{
+    (void)state;
+    int result = -2;
+    green_thread *t = green_spawn(throw_behind, NULL);
+    wait_for(atomic_load(&inside) == 1);
+    assert_int_equal(green_throw(t, EPIPE), 0);
+    green_yield();
+    open_gate(1);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EPIPE);
+}
+
 static int refused(void *arg)
 {
     (void)arg;
@@ -696,6 +716,7 @@ int main(void)
         cmocka_unit_test(deadline_leaves_it_behind),
         cmocka_unit_test(cancellation_leaves_it_behind),
         cmocka_unit_test(plain_call_is_not_left),
+        cmocka_unit_test(thrown_at_a_plain_call),
         cmocka_unit_test(too_late_from_the_start),
         cmocka_unit_test(abandoned_in_line),
         cmocka_unit_test(lane_grows_to_its_maximum),
