@@ -180,11 +180,6 @@ static void finish(struct green_hub *hub, green_queue *q, size_t tasks)
 
 /* ---- the calls ---- */
 
-static int refused(struct green_hub *hub)
-{
-    return UNLIKELY(hub->current->refused != 0) ? park_refused(hub) : 0;
-}
-
 /* Room for one more, unless others take it meanwhile: the guard is not held for an allocation. */
 static int make_room(struct green_hub *hub, green_queue *q)
 {
@@ -207,7 +202,7 @@ static int put_as(green_queue *q, void *item, bool wait)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    int err = refused(hub);
+    int err = shared_refused(hub);
     if (err < 0)
         return err;
     do {
@@ -226,7 +221,7 @@ static int take_as(green_queue *q, int tag, void **item, bool wait)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    int got = refused(hub);
+    int got = shared_refused(hub);
     if (got < 0)
         return got;
     guard_enter(hub, &q->guard);
@@ -288,6 +283,9 @@ GREEN_API int green_queue_join(green_queue *q)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    int err = shared_refused(hub);
+    if (err < 0)
+        return (int)returned(err);
     guard_enter(hub, &q->guard);
     if (q->unfinished > 0)
         return (int)returned(

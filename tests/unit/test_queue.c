@@ -84,6 +84,12 @@ static int await_done(void *queue)
     return green_queue_join(queue) < 0 ? -errno : 0;
 }
 
+static int await_done_cancelled(void *queue)
+{
+    green_cancel(green_self());
+    return await_done(queue);
+}
+
 /* Scenario 91: each order, over the wrap of the ring. */
 static void test_orders(void **state)
 {
@@ -253,6 +259,7 @@ static void test_join(void **state)
     assert_int_equal(result_of(c), -ECANCELED);
     assert_int_equal(green_queue_task_done(q), 0);
     assert_int_equal(result_of(t), 0);
+    assert_int_equal(result_of(green_spawn(await_done_cancelled, q)), -ECANCELED);
     assert_fails(green_queue_task_done(q), EINVAL);
     green_queue_free(q);
 }
