@@ -21,6 +21,7 @@ struct selection {
     int start;           /* where to look first */
     int at_once;         /* how many cases have the time 0 */
     bool timed;          /* others have a time, too */
+    bool own;            /* some belong to this hub */
     int64_t begun;       /* when it began to count */
     green_case *time;    /* the one that comes first; NULL: none */
     int64_t until;       /* then */
@@ -66,14 +67,26 @@ static green_case *merge(green_case *a, green_case *b)
     return first;
 }
 
+static green_case *insert(green_case *first, green_case *c)
+{
+    green_case **at = &first;
+    while (*at != NULL && (uintptr_t)(*at)->guard < (uintptr_t)c->guard)
+        at = &(*at)->next;
+    c->next = *at;
+    *at = c;
+    return first;
+}
+
 /* Those that have a guard. */
 static green_case *sorted(green_case *cases, int count)
 {
-    if (count == 1) {
-        cases->next = NULL;
-        return cases->guard != NULL ? cases : NULL;
-    }
-    return merge(sorted(cases, count / 2), sorted(cases + count / 2, count - count / 2));
+    green_case *few = NULL;
+    if (count > 8)
+        return merge(sorted(cases, count / 2), sorted(cases + count / 2, count - count / 2));
+    for (int i = 0; i < count; i++)
+        if (cases[i].guard != NULL)
+            few = insert(few, &cases[i]);
+    return few;
 }
 
 static green_case *next_guard(green_case *c)
@@ -142,6 +155,8 @@ static void prepare(struct selection *s)
         } else if (is_time(c)) {
             s->at_once += c->number == 0;
             s->timed |= c->number > 0;
+        } else {
+            s->own = true;
         }
     }
     *end = NULL;
@@ -153,7 +168,7 @@ static void prepare(struct selection *s)
 static int look_own(struct selection *s)
 {
     int ready = 0;
-    for (int i = 0; i < s->count; i++) {
+    for (int i = 0; s->own && i < s->count; i++) {
         green_case *c = &s->cases[i];
         if (!is_own(c) || c->ticket > 0)
             continue;
@@ -169,7 +184,7 @@ static int look_own(struct selection *s)
 static int enter_own(struct selection *s)
 {
     int err = 0;
-    for (int i = 0; i < s->count && err == 0; i++) {
+    for (int i = 0; s->own && i < s->count && err == 0; i++) {
         green_case *c = &s->cases[i];
         if (is_own(c) && !c->ready)
             err = kind_of(c)->enter(s->hub, c, &s->choice);
@@ -341,7 +356,7 @@ static int choose(struct selection *s)
         err = wait(s);
     else if (err == 0)
         hub_spend(s->hub);
-    for (int i = 0; i < s->count; i++)
+    for (int i = 0; s->own && i < s->count; i++)
         if (is_own(&s->cases[i]))
             kind_of(&s->cases[i])->leave(s->hub, &s->cases[i]);
     return err;

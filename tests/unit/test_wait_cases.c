@@ -443,6 +443,32 @@ static void test_ends_of_freed_threads(void **state)
     assert_nothing_left(before);
 }
 
+/* Many objects in any order, each twice, while guards have to be taken. */
+static void test_guards_in_order(void **state)
+{
+    enum { N = 50 };
+    green_event e[N];
+    green_case cases[2 * N];
+    int order[2 * N];
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    for (int i = 0; i < N; i++)
+        e[i] = (green_event)GREEN_EVENT_INIT;
+    for (int i = 0; i < 2 * N; i++)
+        cases[i] = GREEN_SET(&e[i * 37 % N]);
+    struct wait w = {cases, 2 * N, 2 * N, order};
+    green_thread *t = green_spawn(wait_for, &w);
+    let_run();
+    for (int i = 0; i < N; i++)
+        green_event_set(&e[i]);
+    assert_int_equal(result_of(t), 2 * N);
+    for (int i = 0; i < 2 * N; i++) /* an event a pair */
+        assert_int_equal(order[i] * 37 % N, i / 2);
+    assert_int_equal(green_wait_cases(cases, 2 * N, 2 * N, order), 2 * N);
+    for (int i = 0; i < 2 * N; i++)
+        assert_int_equal(order[i], i);
+}
+
 /* ---- two hubs: nothing is lost, nothing is doubled ---- */
 
 enum { ROUNDS = 1500, THREADS = 3, OBJECTS = 3, MOST = 300 };
@@ -614,6 +640,7 @@ int main(void)
         cmocka_unit_test(test_one_after_the_other),
         cmocka_unit_test(test_thousands),
         cmocka_unit_test(test_ends_of_freed_threads),
+        cmocka_unit_test(test_guards_in_order),
         cmocka_unit_test(test_two_hubs),
         cmocka_unit_test(test_ends_on_two_hubs),
     };
