@@ -9,7 +9,7 @@ GREEN_API int green_event_set(green_event *e)
     if (hub == NULL)
         return -1;
     guard_enter(hub, &e->guard);
-    e->set = true;
+    __atomic_store_n(&e->set, true, __ATOMIC_RELEASE);
     shared_wake_all(hub, &e->waiters, 0);
     guard_leave(hub, &e->guard);
     return 0;
@@ -21,7 +21,7 @@ GREEN_API int green_event_clear(green_event *e)
     if (hub == NULL)
         return -1;
     guard_enter(hub, &e->guard);
-    e->set = false;
+    __atomic_store_n(&e->set, false, __ATOMIC_RELEASE);
     guard_leave(hub, &e->guard);
     return 0;
 }

@@ -140,7 +140,8 @@ bool locals_inherit(struct green_thread *child, const struct green_thread *paren
     const struct locals *from = parent->locals;
     unsigned room = 0;
     for (unsigned i = 0; i < from->room; i++)
-        if (from->at[i].value != NULL && kinds[i].options.inherit)
+        if (from->at[i].value != NULL && kind_of(from->at[i].key) != NULL &&
+            kinds[i].options.inherit)
             room = i + 1;
     if (!make_room(child, room))
         return false;
