@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
 struct san_fiber {
@@ -55,6 +56,12 @@ static inline void san_own(struct san_fiber *fiber, const void *bottom, size_t s
 static inline void san_end(struct san_fiber *fiber)
 {
     (void)fiber;
+}
+
+/* Memory of stacks goes: what was known of frames left there is void. */
+static inline void san_forget(const void *bottom, size_t size)
+{
+    __asan_unpoison_memory_region(bottom, size);
 }
 
 /* What `fiber` stands for runs on another's stack now. */
@@ -154,6 +161,13 @@ static inline void san_move(struct san_fiber *fiber, const struct san_fiber *to)
     (void)fiber, (void)to;
 }
 
+#endif
+
+#if !defined(__SANITIZE_ADDRESS__)
+static inline void san_forget(const void *bottom, size_t size)
+{
+    (void)bottom, (void)size;
+}
 #endif
 
 #if defined(GREEN_VALGRIND)

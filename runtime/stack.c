@@ -92,6 +92,7 @@ static char *pages_map(size_t size)
 
 static void pages_unmap(char *at, size_t size)
 {
+    san_forget(at, size);
     SYS2(SYS_munmap, at, size);
 }
 #endif
