@@ -29,8 +29,8 @@ GREEN_API green_signal *green_signal_open(const int *signals);
  * threads wait on one subscription, each signal goes to one of them. May yield. */
 GREEN_API int green_signal_wait(green_signal *subscription);
 
-/* A descriptor that is readable while a signal has come: for green_poll and the like, not to be
- * read. */
+/* A descriptor that is readable while a signal has come: for green_poll, GREEN_READABLE
+ * (green/fd.h) and the like, not to be read. */
 GREEN_API int green_signal_fd(const green_signal *subscription);
 
 /* Subscribe, and call fn(number, arg) on a green thread of this hub for each signal. It may block;

@@ -34,8 +34,10 @@ typedef struct green_job_options {
     void (*release)(void *arg); /* arg is the job's: called once, by whatever OS thread, when the
                                    job needs it no more, also if it could not be started */
     void (*done)(void *arg, int result); /* called when fn has returned, as a callback of the loop
-                                            of `hub`, so it must not block. Not called when the job
-                                            was cancelled, or that hub has ended by then */
+                                            of `hub`, so it must not block; maybe only after
+                                            green_job_wait and green_job_free have returned, but
+                                            before `release`. Not called when the job was
+                                            cancelled, or that hub has ended by then */
     green_hub *hub;                      /* NULL: the caller's */
 } green_job_options;
 
@@ -54,7 +56,7 @@ GREEN_API green_job *green_job_try_start(const green_job_options *options, int (
 GREEN_API int green_job_wait(green_job *job, int *result);
 
 /* Take back a job that has not begun: fn will not run. EBUSY: it has begun, and goes on; EALREADY:
- * it is over. */
+ * it is over; ESRCH: it was lost in a fork. */
 GREEN_API int green_job_cancel(green_job *job);
 
 /* Let go of the handle, at any time; a job on its way goes on without. NULL is fine. */
@@ -98,7 +100,7 @@ typedef struct green_lane_stats {
     int threads;   /* OS threads now */
     int idle;      /* of these, without work */
     int most;      /* OS threads at one time, so far */
-    int queued;    /* jobs that have not begun */
+    int queued;    /* jobs that have not begun; those that green_job_start waits with, too */
     uint64_t done; /* jobs that have run */
 } green_lane_stats;
 GREEN_API void green_lane_stats_get(green_lane *lane, green_lane_stats *stats);
