@@ -13,10 +13,10 @@ GREEN_API int green_condition_wait(green_condition *c, green_mutex *m)
         return (int)returned(-EPERM);
     guard_enter(hub, &c->guard);
     mutex_unlock(hub, m); /* inside the condition's guard: no signal falls in between */
-    int err = shared_wait(hub, &c->guard, &c->waiters, 0, "condition", c);
+    int err = shared_wait(hub, &c->guard, &c->waiters, 0, "condition", c), locked = 0;
     green_shield()
-        mutex_lock(hub, m);
-    return (int)returned(err);
+        locked = mutex_lock(hub, m);
+    return (int)returned(locked < 0 ? locked : err);
 }
 
 GREEN_API int green_condition_signal(green_condition *c)

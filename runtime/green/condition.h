@@ -18,7 +18,8 @@ typedef struct green_condition {
     }
 
 /* Unlock the mutex and wait, in one step; lock it again before returning, also on failure. EPERM:
- * the caller does not have the mutex (a recursive one: locked more than once). May yield. */
+ * the caller does not have the mutex (a recursive one: locked more than once). EDEADLK: it can not
+ * have it again, whose owner waits for the caller; alone then it returns without. May yield. */
 GREEN_API int green_condition_wait(green_condition *condition, green_mutex *mutex);
 /* Wake the first in line, or all. */
 GREEN_API int green_condition_signal(green_condition *condition);

@@ -211,6 +211,44 @@ static void test_owners(void **state)
     assert_fails(green_mutex_unlock(&r), EPERM);
 }
 
+struct embrace {
+    green_mutex mutex;
+    green_condition signalled;
+    green_thread *first;
+    int result; /* of the first */
+};
+
+static int wait_for_ever(void *arg)
+{
+    struct embrace *e = arg;
+    green_mutex_lock(&e->mutex);
+    int err = green_condition_wait(&e->signalled, &e->mutex) < 0 ? errno : 0;
+    return e->mutex.owner == green_self() ? 1000 : err;
+}
+
+/* Keeps the mutex that the first needs to end. */
+static int signal_and_join(void *arg)
+{
+    struct embrace *e = arg;
+    green_mutex_lock(&e->mutex);
+    green_condition_signal(&e->signalled);
+    int err = green_join(e->first, &e->result) < 0 ? errno : 0;
+    return green_mutex_unlock(&e->mutex) == 0 ? err : 1000;
+}
+
+/* Scenario 61: who can never lock the mutex again is told so, and does not believe he has it. */
+static void test_deadlock(void **state)
+{
+    struct embrace e = {.result = 0};
+    int result = 1;
+    (void)state;
+    e.first = green_spawn(wait_for_ever, &e);
+    green_yield();
+    assert_int_equal(green_join(green_spawn(signal_and_join, &e), &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(e.result, EDEADLK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_predicate_too_late),
         cmocka_unit_test(test_signal_and_cancel),
         cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_deadlock),
     };
     return cmocka_run_group_tests_name("condition", tests, NULL, NULL);
 }
