@@ -63,10 +63,11 @@ typedef struct green_stream green_stream;
 
 /* NULL: ENOMEM, EINVAL. Draws nothing yet. */
 GREEN_API green_stream *green_stream_open(const green_stream_options *options);
-/* The next finished item, copied to *item. 1; 0: the source is at its end and all were handed out;
- * -1: next or fn failed for this item, with its errno, or there was no thread for it (ENOMEM); the
- * stream goes on behind it (after a failure of next it is at its end). A deadline or cancellation
- * of the caller ends this wait only: the work goes on, and a further call gets it. May yield. */
+/* The next finished item, copied to *item; by one thread at a time. 1; 0: the source is at its end
+ * and all were handed out; -1: next or fn failed for this item, with its errno, or there was no
+ * thread for it (ENOMEM); the stream goes on behind it (after a failure of next it is at its end).
+ * A deadline or cancellation of the caller ends this wait only: the work goes on, and a further
+ * call gets it. May yield. */
 GREEN_API int green_stream_next(green_stream *stream, void *item);
 /* Cancel what is at work, wait for it, free the stream. NULL is harmless. May yield. */
 GREEN_API void green_stream_close(green_stream *stream);
