@@ -13,20 +13,29 @@ static green_pool pool = GREEN_POOL_INIT(8);
 
 static int fetch(void *arg);
 
-/* Note a link unless it is known or leads elsewhere. */
-static void add(const char *link, size_t length)
+/* Where a link on a page leads to; false: elsewhere, or it is of a kind that is left alone. */
+static bool resolve(const char *page, const char *link, int length, char *url, size_t size)
+{
+    int n, dir = (int)strcspn(page, "?");
+    while (page[dir - 1] != '/')
+        dir--;
+    if (link[0] == '.' || link[0] == '?' || strncmp(link, "//", 2) == 0)
+        return false;
+    if (link[strcspn(link, ":/?#\"")] == ':')
+        n = snprintf(url, size, "%.*s", length, link);
+    else if (link[0] == '/')
+        n = snprintf(url, size, "%s%.*s", site, length, link);
+    else
+        n = snprintf(url, size, "%.*s%.*s", dir, page, length, link);
+    return (size_t)n < size && strncmp(url, site, strlen(site)) == 0 && url[strlen(site)] == '/';
+}
+
+/* Note a link of a page unless it is known or leads elsewhere. */
+static void add(const char *page, const char *link)
 {
     char url[1024];
-    size_t path = strcspn(link, "#\"'"); /* up to the end, or the fragment */
-    if (path < length)
-        length = path;
-    if (length == 0 || length >= sizeof url - sizeof site || found == MOST)
-        return;
-    if (link[0] == '/')
-        snprintf(url, sizeof url, "%s%.*s", site, (int)length, link);
-    else
-        snprintf(url, sizeof url, "%.*s", (int)length, link);
-    if (strncmp(url, site, strlen(site)) != 0)
+    int length = (int)strcspn(link, "#\"'"); /* up to the end, or the fragment */
+    if (length == 0 || found == MOST || !resolve(page, link, length, url, sizeof url))
         return;
     for (int i = 0; i < found; i++)
         if (strcmp(urls[i], url) == 0)
@@ -46,10 +55,8 @@ static int fetch(void *arg)
             return 0; /* a failure is no reason to give up the others */
         }
         printf("%d %zu %s\n", page.status, page.length, url);
-        for (const char *p = page.body; (p = strstr(p, "href=\"")) != NULL;) {
-            p += strlen("href=\"");
-            add(p, strcspn(p, "\""));
-        }
+        for (const char *p = page.body; (p = strstr(p, "href=\"")) != NULL;)
+            add(url, p += strlen("href=\""));
         green_http_free(&page);
     }
     return 0;
@@ -67,11 +74,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "crawl: %s is not a URL (see --help)\n", argc >= 2 ? argv[1] : "nothing");
         return 2;
     }
-    if (argc == 3)
-        pool.limit = atoi(argv[2]);
-    snprintf(site, sizeof site, "%.*s",
-             (int)(slashes - argv[1] + 3 + (long)strcspn(slashes + 3, "/")), argv[1]);
-    add(argv[1], strlen(argv[1]));
+    if (argc == 3 && (pool.limit = atoi(argv[2])) < 1) {
+        fprintf(stderr, "crawl: how many at a time? '%s' is no number above 0\n", argv[2]);
+        return 2;
+    }
+    const char *path = slashes + 3 + strcspn(slashes + 3, "/");
+    snprintf(site, sizeof site, "%.*s", (int)(path - argv[1]), argv[1]);
+    add(argv[1], *path == '/' ? path : "/");
     for (int next = 0; next < found;) {
         for (; next < found; next++)
             green_pool_spawn(&pool, fetch, urls[next]); /* waits while the pool is full */

@@ -8,7 +8,8 @@ import harness
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """A site whose page n links to 2n+1 and 2n+2, up to 30, to itself, and elsewhere."""
+    """A site whose page n links to /2n+1 and, as seen from there, 2n+2, up to 30, to itself, and
+    elsewhere."""
 
     def __init__(self):
         self.lock, self.now, self.most, self.hits = threading.Lock(), 0, 0, []
@@ -24,8 +25,10 @@ class Page(http.server.BaseHTTPRequestHandler):
             site.most = max(site.most, site.now)
             site.hits.append(self.path)
         n = int(self.path.strip("/") or 0)
-        links = [f"/{m}" for m in (2 * n + 1, 2 * n + 2, n) if m <= 30]
-        links += [f"{site.url}/{n}#part", "http://127.0.0.1:1/elsewhere"]
+        links = [link for m, link in ((2 * n + 1, f"/{2 * n + 1}"), (2 * n + 2, f"{2 * n + 2}"))
+                 if m <= 30]
+        links += [f"/{n}", f"{site.url}/{n}#part", "#part", "mailto:somebody"]
+        links += ["http://127.0.0.1:1/elsewhere", "//127.0.0.1:1/", f"{site.url}0/elsewhere"]
         body = "".join(f'<a href="{link}">x</a>' for link in links).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -55,6 +58,7 @@ class Crawl(harness.Case):
     def test_bad_input(self):
         self.assert_complains([harness.example("crawl"), "no-url"], "crawl", "no-url")
         self.assert_complains([harness.example("crawl")], "crawl")
+        self.assert_complains([harness.example("crawl"), "http://127.0.0.1:1/", "none"], "none")
         url = f"http://127.0.0.1:{harness.free_port()}/"
         done = harness.run([harness.example("crawl"), url])
         self.assertEqual(done.returncode, 1)
