@@ -182,10 +182,14 @@ int main(int argc, char **argv)
              "letter and is restarted by its supervisor. The sum stays what it was.");
         return 0;
     }
-    long n = argc == 2 ? strtol(argv[1], &end, 10) : 0;
-    if (argc != 2 || *end != '\0' || n < 1 || n > 100000000) {
+    if (argc != 2) {
+        fprintf(stderr, "actors: how many payments? One number is meant (see --help)\n");
+        return 2;
+    }
+    long n = strtol(argv[1], &end, 10);
+    if (*end != '\0' || n < 1 || n > 100000000) {
         fprintf(stderr, "actors: how many payments? '%s' is no number from 1 to 100000000\n",
-                argc == 2 ? argv[1] : "");
+                argv[1]);
         return 2;
     }
     if (run(n) < 0) {

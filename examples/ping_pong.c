@@ -79,10 +79,14 @@ int main(int argc, char **argv)
         hubs = 2;
         at = 2;
     }
-    long n = argc == at + 1 ? strtol(argv[at], &end, 10) : 0;
-    if (end == NULL || *end != '\0' || n < 1) {
-        fprintf(stderr, "ping_pong: how many rounds? '%s' is no number above 0 (see --help)\n",
-                argc > at ? argv[at] : "");
+    if (argc != at + 1) {
+        fprintf(stderr, "ping_pong: how many rounds? One number is meant (see --help)\n");
+        return 2;
+    }
+    long n = strtol(argv[at], &end, 10);
+    if (*end != '\0' || n < 1 || n > 1000000000) {
+        fprintf(stderr, "ping_pong: how many rounds? '%s' is no number from 1 to 1000000000\n",
+                argv[at]);
         return 2;
     }
     if (run(n, hubs) < 0) {

@@ -71,10 +71,13 @@ int main(int argc, char **argv)
              "filter.");
         return 0;
     }
-    long n = argc == 2 ? strtol(argv[1], &end, 10) : 0;
-    if (argc != 2 || *end != '\0' || n < 1 || n > 100000) {
-        fprintf(stderr, "primes: how many primes? '%s' is no number from 1 to 100000\n",
-                argc == 2 ? argv[1] : "");
+    if (argc != 2) {
+        fprintf(stderr, "primes: how many primes? One number is meant (see --help)\n");
+        return 2;
+    }
+    long n = strtol(argv[1], &end, 10);
+    if (*end != '\0' || n < 1 || n > 100000) {
+        fprintf(stderr, "primes: how many primes? '%s' is no number from 1 to 100000\n", argv[1]);
         return 2;
     }
     return run((int)n);

@@ -63,6 +63,10 @@ int main(int argc, char **argv)
              "Echoes on 127.0.0.1:PORT (7001), a POSIX thread a connection.");
         return 0;
     }
+    if (argc > 2) {
+        fprintf(stderr, "threads_echo: too many arguments (see --help)\n");
+        return 2;
+    }
     if (*end != '\0' || end == (argc > 1 ? argv[1] : NULL) || port < 1 || port > 65535) {
         fprintf(stderr, "threads_echo: not a port: %s\n", argv[1]);
         return 2;

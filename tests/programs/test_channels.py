@@ -43,7 +43,7 @@ class PingPong(harness.Case):
         self.assertTrue(re.search(r"2000 rounds on 2 OS threads, \d+ ns each\n$", text), text)
 
     def test_bad_count(self):
-        for args in (("none",), ("-1",), ("0",), ("-2", "x")):
+        for args in (("none",), ("-1",), ("0",), ("-2", "x"), ("99999999999999999999",)):
             with self.subTest(args):
                 self.assert_complains([harness.example("ping_pong"), *args], args[-1])
 

@@ -11,9 +11,11 @@ EXAMPLES = (
     "subprocess",
     "threads_echo",
     "coroutines",
+    "crawl",
     "ping_pong",
     "pipeline",
     "primes",
+    "shared_loop",
 )
 
 
@@ -29,6 +31,13 @@ class Usage(harness.Case):
         for name in EXAMPLES:
             with self.subTest(name):
                 self.assert_complains([harness.example(name), "--frobnicate"], name, "frobnicate")
+
+    def test_too_many_arguments(self):
+        for name in EXAMPLES:
+            if name in ("http_get", "subprocess"):  # they take any number
+                continue
+            with self.subTest(name):
+                self.assert_complains([harness.example(name), "1", "2", "3", "4"], "--help")
 
 
 if __name__ == "__main__":
