@@ -19,8 +19,8 @@ void locals_fork_end(void);
 void coroutines_fork_begin(void);
 void coroutines_fork_end(void);
 
-/* offload.c: the list of lanes stands still; in the child no OS thread of a lane is left, and no
- * job is queued. */
+/* offload_lane.c: the list of lanes stands still; in the child no OS thread of a lane is left, and
+ * no job is queued. */
 void offload_fork_begin(void);
 void offload_fork_end(void);
 void offload_forked(void);

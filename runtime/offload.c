@@ -1,23 +1,11 @@
-/* offload.c - the OS threads of lanes, their jobs, and waiting for them: see offload.h. */
+/* offload.c - the OS threads of lanes, their jobs, and waiting for them: see offload.h. The lanes
+ * themselves: offload_lane.c. */
 #include "offload.h"
-#include "fork.h"
-#include "memory.h"
 #include "self.h"
 #include <errno.h>
 #include <signal.h>
 
 enum { STACK_SIZE = 256 * 1024 /* enough for libc's resolver and the modules it loads */ };
-
-#define LANE(lane, called, most)                                                                   \
-    {                                                                                              \
-        .name = (called), .max = (most), .idle = 3 * GREEN_SEC, .lock = PTHREAD_MUTEX_INITIALIZER, \
-        .work = PTHREAD_COND_INITIALIZER, .queue = {&(lane).queue, &(lane).queue},                 \
-        .starters = {&(lane).starters, &(lane).starters}, .references = 1,                         \
-    }
-struct green_lane offload_general = LANE(offload_general, "green-offload", 64);
-struct green_lane offload_dns = LANE(offload_dns, "green-dns", 256);
-struct green_lane offload_files = LANE(offload_files, "green-files", 64);
-struct green_lane offload_paths = LANE(offload_paths, "green-paths", 256);
 
 static _Thread_local struct green_lane *lane_here; /* whose OS thread this is; NULL: none */
 
@@ -175,69 +163,12 @@ static int grow(struct green_lane *lane)
     return 0;
 }
 
-/* ---- lanes ---- */
-
-static pthread_mutex_t made_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list made = {&made, &made};
-
-void offload_lane_add(struct green_lane *lane)
-{
-    pthread_mutex_lock(&made_lock);
-    list_append(&made, &lane->made);
-    pthread_mutex_unlock(&made_lock);
-}
-
-void offload_lane_drop(struct green_lane *lane)
-{
-    if (atomic_fetch_sub(&lane->references, 1) != 1)
-        return;
-    pthread_mutex_lock(&made_lock);
-    list_remove(&lane->made);
-    pthread_mutex_unlock(&made_lock);
-    pthread_mutex_destroy(&lane->lock);
-    pthread_cond_destroy(&lane->work);
-    memory_put(lane);
-}
-
 int offload_resized(struct green_lane *lane)
 {
     int err = grow(lane);
     admit(lane);
     pthread_cond_broadcast(&lane->work);
     return err;
-}
-
-/* ---- forks (fork.h) ---- */
-
-void offload_fork_begin(void)
-{
-    pthread_mutex_lock(&made_lock);
-}
-
-void offload_fork_end(void)
-{
-    pthread_mutex_unlock(&made_lock);
-}
-
-static void lane_forked(struct green_lane *lane)
-{
-    pthread_mutex_init(&lane->lock, NULL);
-    pthread_cond_init(&lane->work, NULL);
-    list_init(&lane->queue);
-    list_init(&lane->starters);
-    lane->threads = lane->busy = lane->queued = lane->starting = 0;
-    lane->forks++;
-}
-
-void offload_forked(void)
-{
-    lane_forked(&offload_general);
-    lane_forked(&offload_dns);
-    lane_forked(&offload_files);
-    lane_forked(&offload_paths);
-    for (struct list *l = made.next; l != &made; l = l->next)
-        lane_forked(CONTAINER(l, struct green_lane, made));
-    pthread_mutex_unlock(&made_lock);
 }
 
 /* ---- waiting ---- */

@@ -100,5 +100,6 @@ static inline bool offload_wanted(struct offload_job *job)
 /* For offload_lane.c. The lock is held: the size has changed. -EAGAIN: jobs wait, and no OS thread
  * can be made. */
 int offload_resized(struct green_lane *lane);
-void offload_lane_add(struct green_lane *lane);
+
+/* offload_lane.c's: one reference less. */
 void offload_lane_drop(struct green_lane *lane);

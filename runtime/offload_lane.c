@@ -1,13 +1,66 @@
-/* offload_lane.c - making lanes, and their settings: see green/offload.h. */
+/* offload_lane.c - the lanes of the library, making others, and their settings: see
+ * green/offload.h. */
+#include "compiler.h"
 #include "error.h"
+#include "fork.h"
 #include "memory.h"
 #include "offload.h"
 #include <errno.h>
 #include <string.h>
 
-static struct green_lane *or_general(struct green_lane *lane)
+/* ---- those of the library ---- */
+
+#define IDLE (3 * GREEN_SEC) /* where nothing is said */
+
+#define LANE(lane, called, most)                                                          \
+    {                                                                                     \
+        .name = (called), .max = (most), .idle = IDLE, .lock = PTHREAD_MUTEX_INITIALIZER, \
+        .work = PTHREAD_COND_INITIALIZER, .queue = {&(lane).queue, &(lane).queue},        \
+        .starters = {&(lane).starters, &(lane).starters}, .references = 1,                \
+    }
+struct green_lane offload_general = LANE(offload_general, "green-offload", 64);
+struct green_lane offload_dns = LANE(offload_dns, "green-dns", 256);
+struct green_lane offload_files = LANE(offload_files, "green-files", 64);
+struct green_lane offload_paths = LANE(offload_paths, "green-paths", 256);
+
+enum { COUNT = GREEN_LANE_PATHS + 1 };
+static struct green_lane *const ours[COUNT] = {
+    [GREEN_LANE_GENERAL] = &offload_general,
+    [GREEN_LANE_DNS] = &offload_dns,
+    [GREEN_LANE_FILES] = &offload_files,
+    [GREEN_LANE_PATHS] = &offload_paths,
+};
+
+GREEN_API green_lane *green_lane_of(int which)
 {
-    return lane != NULL ? lane : &offload_general;
+    if (which >= 0 && which < COUNT)
+        return ours[which];
+    fail(EINVAL, "green_lane_of: there is no lane %d", which);
+    return NULL;
+}
+
+/* ---- those that were made ---- */
+
+static pthread_mutex_t made_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct list made = {&made, &made};
+
+static void add(struct green_lane *lane)
+{
+    pthread_mutex_lock(&made_lock);
+    list_append(&made, &lane->made);
+    pthread_mutex_unlock(&made_lock);
+}
+
+void offload_lane_drop(struct green_lane *lane)
+{
+    if (atomic_fetch_sub(&lane->references, 1) != 1)
+        return;
+    pthread_mutex_lock(&made_lock);
+    list_remove(&lane->made);
+    pthread_mutex_unlock(&made_lock);
+    pthread_mutex_destroy(&lane->lock);
+    pthread_cond_destroy(&lane->work);
+    memory_put(lane);
 }
 
 static struct green_lane *make(const green_lane_options *o, int max)
@@ -19,13 +72,13 @@ static struct green_lane *make(const green_lane_options *o, int max)
     lane->min = o->min;
     lane->max = max;
     lane->room = o->queue;
-    lane->idle = o->idle > 0 ? o->idle : offload_general.idle;
+    lane->idle = o->idle > 0 ? o->idle : IDLE;
     pthread_mutex_init(&lane->lock, NULL);
     pthread_cond_init(&lane->work, NULL);
     list_init(&lane->queue);
     list_init(&lane->starters);
     atomic_init(&lane->references, 1);
-    offload_lane_add(lane);
+    add(lane);
     return lane;
 }
 
@@ -44,8 +97,10 @@ GREEN_API green_lane *green_lane_make(const green_lane_options *options)
 
 static bool is_ours(const struct green_lane *lane)
 {
-    return lane == &offload_general || lane == &offload_dns || lane == &offload_files ||
-           lane == &offload_paths;
+    bool any = false;
+    for (int i = 0; i < COUNT; i++)
+        any = any || lane == ours[i];
+    return any;
 }
 
 GREEN_API void green_lane_free(green_lane *lane)
@@ -62,14 +117,11 @@ GREEN_API void green_lane_free(green_lane *lane)
     offload_lane_drop(lane);
 }
 
-GREEN_API green_lane *green_lane_of(int which)
+/* ---- settings ---- */
+
+static struct green_lane *or_general(struct green_lane *lane)
 {
-    static struct green_lane *const lanes[] = {&offload_general, &offload_dns, &offload_files,
-                                               &offload_paths};
-    if (which >= GREEN_LANE_GENERAL && which <= GREEN_LANE_PATHS)
-        return lanes[which];
-    fail(EINVAL, "green_lane_of: there is no lane %d", which);
-    return NULL;
+    return lane != NULL ? lane : &offload_general;
 }
 
 GREEN_API int green_lane_resize(green_lane *lane, int min, int max)
@@ -121,4 +173,35 @@ GREEN_API void green_lane_stats_get(green_lane *lane, green_lane_stats *stats)
         .done = lane->done,
     };
     pthread_mutex_unlock(&lane->lock);
+}
+
+/* ---- forks (fork.h) ---- */
+
+void offload_fork_begin(void)
+{
+    pthread_mutex_lock(&made_lock);
+}
+
+void offload_fork_end(void)
+{
+    pthread_mutex_unlock(&made_lock);
+}
+
+static void lane_forked(struct green_lane *lane)
+{
+    pthread_mutex_init(&lane->lock, NULL);
+    pthread_cond_init(&lane->work, NULL);
+    list_init(&lane->queue);
+    list_init(&lane->starters);
+    lane->threads = lane->busy = lane->queued = lane->starting = 0;
+    lane->forks++;
+}
+
+void offload_forked(void)
+{
+    for (int i = 0; i < COUNT; i++)
+        lane_forked(ours[i]);
+    for (struct list *l = made.next; l != &made; l = l->next)
+        lane_forked(CONTAINER(l, struct green_lane, made));
+    pthread_mutex_unlock(&made_lock);
 }
