@@ -265,13 +265,34 @@ static int use_mutex(struct worker *w)
 struct job {
     atomic_int ran;
     useconds_t pause;
+    enum { BUSY, GREEN, NESTED, HOWS } how;
 };
+
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* A job of the same lane, and what it leaves behind on the hub of this OS thread. */
+static void nest(void)
+{
+    green_job *job = green_job_start(&(green_job_options){.lane = lane}, do_nothing, NULL);
+    require(job != NULL && green_job_wait(job, NULL) == 0, "a job's job is not done");
+    green_job_free(job);
+    green_detach(green_spawn(do_nothing, NULL));
+}
 
 static int do_job(void *arg)
 {
     struct job *j = arg;
     require(atomic_fetch_add(&j->ran, 1) == 0, "a job ran twice");
-    usleep(j->pause);
+    if (j->how == BUSY)
+        usleep(j->pause);
+    else if (j->how == GREEN)
+        green_sleep(j->pause * GREEN_US);
+    else
+        nest();
     return 3;
 }
 
@@ -315,6 +336,7 @@ static int use_job(struct worker *w)
     green_job_options options = {draw(&w->die, 4) ? lane : NULL, release, calls_back ? done : NULL,
                                  hub};
     j->pause = draw(&w->die, 200);
+    j->how = draw(&w->die, HOWS);
     int how = (int)draw(&w->die, 6), r;
     atomic_fetch_add(&jobs, how > 0);
     if (how == 0) {
@@ -337,6 +359,27 @@ static int use_job(struct worker *w)
         return -1;
     }
     return end_job(w, job, calls_back);
+}
+
+/* A lane that is freed while its jobs are on their way. */
+static int use_own_lane(struct worker *w)
+{
+    green_lane_options options = {.max = 1 + (int)draw(&w->die, 2), .queue = (int)draw(&w->die, 2)};
+    green_job_options own = {.lane = green_lane_make(&options), .release = release};
+    green_job *job[3];
+    int n = (int)draw(&w->die, 4), r = 0;
+    require(own.lane != NULL, "no memory");
+    for (int i = 0; i < n; i++) {
+        struct job *j = calloc(1, sizeof *j);
+        require(j != NULL, "no memory");
+        j->pause = draw(&w->die, 100);
+        atomic_fetch_add(&jobs, 1);
+        job[i] = green_job_start(&own, do_job, j);
+    }
+    green_lane_free(own.lane);
+    for (int i = 0; i < n; i++)
+        r = job[i] == NULL ? -1 : end_job(w, job[i], false);
+    return r;
 }
 
 static int use_lane(struct worker *w)
@@ -453,7 +496,7 @@ static int step(struct worker *w)
 {
     static int (*const moves[])(struct worker *) = {
         use_child, use_children, use_meeting, use_mutex,   use_keys, use_job,
-        use_job,   use_job,      use_lane,    use_passing, use_hub,
+        use_job,   use_own_lane, use_lane,    use_passing, use_hub,
     };
     int (*move)(struct worker *) = moves[draw(&w->die, sizeof moves / sizeof moves[0])];
     int r = -1;
