@@ -63,7 +63,7 @@ int thread_catch(struct green_thread *t)
 
 void thread_throw_back(struct green_thread *t, int err)
 {
-    if (err >= 0 || err == -ECANCELED || err == -ETIMEDOUT || t->thrown != 0)
+    if (t->thrown != 0)
         return;
     t->thrown = -err;
     t->refused |= REFUSED_THROWN;

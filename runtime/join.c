@@ -100,7 +100,7 @@ static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
         far_join_await(hub, &j);
     if (!j.over)
         return err;
-    thread_throw_back(hub->current, err);
+    park_excused(hub->current, err);
     if (j.error == 0 && result != NULL)
         *result = j.result;
     return j.error;

@@ -260,7 +260,7 @@ int offload_wait(struct offload_job *job)
     if (err < 0 && wait_leave(&w))
         return err;
     wait_told(&w);
-    thread_throw_back(hub->current, err);
+    park_excused(hub->current, err);
     return 0;
 }
 
@@ -355,7 +355,7 @@ int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool
     if (err < 0 && retract(&w))
         return err;
     wait_told(&w);
-    thread_throw_back(hub->current, err);
+    park_excused(hub->current, err);
     return 0;
 }
 

@@ -91,7 +91,7 @@ static int wait_or_take_back(struct green_job *j)
         green_shield()
             err = offload_wait(&j->job);
     if (err == 0)
-        thread_throw_back(self_hub()->current, why);
+        park_excused(self_hub()->current, why);
     return err;
 }
 

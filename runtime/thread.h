@@ -114,8 +114,7 @@ void thread_cancel(struct green_thread *thread);
 
 /* Take what was thrown at it: a positive errno (cancel.c). */
 int thread_catch(struct green_thread *thread);
-/* The thread's wait ended with err, but the call has succeeded: if err was thrown at it, that is
- * for its next call. */
+/* The same was thrown, but fails no call: the next one shall. */
 void thread_throw_back(struct green_thread *thread, int err);
 
 void thread_set_name(struct green_thread *thread, const char *name);

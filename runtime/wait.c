@@ -3,14 +3,19 @@
 #include "shared.h"
 #include <errno.h>
 
-/* The ambient deadline has made a call fail: the scope that rules is told. */
+/* Has the ambient deadline made a call fail? The scope that rules is told. */
+static void tell_scope(struct green_thread *t, bool expired)
+{
+    struct green_scope *s = t->scope;
+    while (s != NULL && !s->rules)
+        s = s->outer;
+    if (s != NULL)
+        s->expired = expired;
+}
+
 static int deadline_passed(struct green_thread *t)
 {
-    for (struct green_scope *s = t->scope; s != NULL; s = s->outer)
-        if (s->rules) {
-            s->expired = true;
-            break;
-        }
+    tell_scope(t, true);
     return -ETIMEDOUT;
 }
 
@@ -32,6 +37,14 @@ int park_failed(struct green_thread *t)
 {
     int outcome = t->waiter.outcome;
     return outcome == -ETIMEDOUT && t->until == t->deadline ? deadline_passed(t) : outcome;
+}
+
+void park_excused(struct green_thread *t, int err)
+{
+    if (err == -ETIMEDOUT) /* of a scope that had not expired before, or there had been no wait */
+        tell_scope(t, false);
+    else if (err < 0 && err != -ECANCELED)
+        thread_throw_back(t, err);
 }
 
 int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,

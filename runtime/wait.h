@@ -55,6 +55,10 @@ int park_refused(struct green_hub *hub);
 /* Why a parked thread was woken, when it was not for what it waited for. */
 int park_failed(struct green_thread *thread);
 
+/* The thread's wait, by the ambient deadline only, has ended with err (or 0), but its call succeeds
+ * all the same: no deadline has made it fail, and what was thrown is for the next one. */
+void park_excused(struct green_thread *thread, int err);
+
 /* Take a parked thread out of its queue and make it ready. */
 void wake(struct green_thread *thread, int outcome);
 /* The deadline or a cancellation ends a wait, unless it has just been ended otherwise. */

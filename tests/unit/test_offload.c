@@ -2,6 +2,7 @@
  * a handle; lanes and their limits. */
 #include "net_unit.h"
 #include "offload.h"
+#include "thread.h"
 #include <green/event.h>
 #include <green/fd.h>
 #include <pthread.h>
@@ -182,6 +183,29 @@ static void thrown_at_a_plain_call(void **state)
     open_gate(1);
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, EPIPE);
+}
+
+/* The deadline grows until the function has begun before it. */
+static int late_but_done(void *arg)
+{
+    int rc = -1;
+    for (int64_t bound = 10 * GREEN_MS; rc < 0; bound *= 2)
+        green_within(bound)
+            rc = in_the_pool(arg);
+    return green_expired();
+}
+
+/* Scenarios 1, 2: a deadline that passes while the call succeeds has made nothing fail. */
+static void late_plain_call_has_not_expired(void **state)
+{
+    (void)state;
+    int result = -2;
+    green_thread *t = green_spawn(late_but_done, NULL);
+    wait_for(atomic_load(&inside) == 1);
+    wait_for(t->state == THREAD_PARKED && t->until == INT64_MAX);
+    open_gate(1);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
 }
 
 static int refused(void *arg)
@@ -721,6 +745,7 @@ int main(void)
         cmocka_unit_test(cancellation_leaves_it_behind),
         cmocka_unit_test(plain_call_is_not_left),
         cmocka_unit_test(thrown_at_a_plain_call),
+        cmocka_unit_test(late_plain_call_has_not_expired),
         cmocka_unit_test(too_late_from_the_start),
         cmocka_unit_test(abandoned_in_line),
         cmocka_unit_test(lane_grows_to_its_maximum),
