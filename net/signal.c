@@ -124,14 +124,15 @@ static void signal_free(struct green_signal *s)
     memory_put(s);
 }
 
-/* The set of a list; 0: one of them cannot be waited for. Faults would only repeat themselves. */
+/* The set of a list; 0: there is none, or one of them cannot be waited for. Faults would only
+ * repeat themselves. */
 static uint64_t set_of(const int *signals)
 {
     static const uint64_t faults = UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1) |
                                    UINT64_C(1) << (SIGFPE - 1) | UINT64_C(1) << (SIGILL - 1) |
                                    UINT64_C(1) << (SIGTRAP - 1) | UINT64_C(1) << (SIGSYS - 1);
     uint64_t set = 0;
-    for (; *signals != 0; signals++) {
+    for (; signals != NULL && *signals != 0; signals++) {
         if (*signals < 1 || *signals > SIGNALS)
             return 0;
         set |= UINT64_C(1) << (*signals - 1);

@@ -228,6 +228,7 @@ static void what_cannot_be_waited_for(void **state)
     for (size_t i = 0; i < COUNT(wrong); i++)
         assert_none(green_signal_open(wrong[i]), EINVAL, "can be waited for");
     assert_none(green_signal_open(GREEN_SIGNALS(SIGTERM, SIGKILL)), EINVAL, "waited");
+    assert_none(green_signal_open(NULL), EINVAL, "waited");
     assert_ptr_equal(disposition(SIGTERM), SIG_DFL);
     assert_int_equal(green_signal_close(NULL), 0);
     assert_int_equal(fds_open(), fds);
