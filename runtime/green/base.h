@@ -6,7 +6,10 @@
  * can also fail with
  *   ECANCELED  the calling green thread was cancelled (green/thread.h),
  *   ETIMEDOUT  a deadline scope around the call expired (green/deadline.h),
- *   EDEADLK    the caller is a callback of the hub's event loop, which must not block,
+ *   EDEADLK    the caller is a callback of the hub's event loop, which must not block; or nothing
+ *              can ever end the wait, where that is certain: a cycle of joins and mutexes, or no
+ *              thread, timer, descriptor or OS thread is left that could wake main().
+ *              green_errmsg() tells who waits for what,
  *   ENOMEM     the OS thread's hub, made at the first call that needs it, could not be made. */
 #pragma once
 #include <stdbool.h>
