@@ -130,7 +130,7 @@ GREEN_API int green_conn_shutdown(green_conn *c)
 
 GREEN_API int green_conn_close(green_conn *c)
 {
-    return c->class->close(c);
+    return c != NULL ? c->class->close(c) : 0;
 }
 
 GREEN_API int green_conn_fd(const green_conn *c)

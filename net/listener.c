@@ -238,6 +238,8 @@ GREEN_API green_conn *green_listener_accept(green_listener *l)
 GREEN_API int green_listener_close(green_listener *l)
 {
     struct stat st;
+    if (l == NULL)
+        return 0;
     const char *path = l->address.local.sun_path;
     if (l->inode != 0 && stat(path, &st) == 0 && st.st_ino == l->inode && st.st_dev == l->device)
         unlink(path);

@@ -57,7 +57,7 @@ GREEN_API ssize_t green_conn_writev(green_conn *conn, const struct iovec *parts,
 GREEN_API int green_conn_shutdown(green_conn *conn);
 
 /* Close and free. Under TLS the end is announced to the other side: bounded by the deadline and by
- * a second. The connection is gone whatever is returned. */
+ * a second. The connection is gone whatever is returned. NULL is fine. */
 GREEN_API int green_conn_close(green_conn *conn);
 
 /* The descriptor: still the connection's. Does not yield. */
@@ -85,7 +85,7 @@ GREEN_API green_listener *green_listen_with(const green_listen_options *options,
  * waits until there are some, and goes on. EBADF: the listener was closed meanwhile. */
 GREEN_API green_conn *green_listener_accept(green_listener *listener);
 
-/* Close and free; removes a unix socket's file. Does not yield. */
+/* Close and free; removes a unix socket's file. NULL is fine. Does not yield. */
 GREEN_API int green_listener_close(green_listener *listener);
 
 /* Where it listens, the port included. 0 or -1. Does not yield. */

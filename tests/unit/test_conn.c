@@ -263,6 +263,8 @@ static void dial_failures(void **state)
     assert_none(green_listen("tcp", "7000"), EINVAL, "7000");
     green_within(0)
         assert_none(green_dial("tcp", address), ECONNREFUSED, address);
+    assert_int_equal(green_conn_close(NULL), 0); /* what could not be opened */
+    assert_int_equal(green_listener_close(NULL), 0);
 }
 
 static int dial_nowhere(void *arg)
