@@ -3,6 +3,7 @@
 #include "error.h"
 #include "memory.h"
 #include "self.h"
+#include "state.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ int fail(int err, const char *format, ...)
         va_start(args, format);
         note(hub->current, err, false, format, args);
         va_end(args);
+        hub->current->late = false;
         spend_refused(hub, err);
     }
     errno = err;
@@ -69,19 +71,14 @@ long failed(long result)
             e->err = 0; /* what an older failure said is over */
         e->noted = false;
     }
-    if (hub != NULL)
+    if (hub != NULL) {
+        if (!hub->current->late || result != -ETIMEDOUT)
+            hub->current->late_why = NULL;
+        hub->current->late = false;
         spend_refused(hub, (int)-result);
+    }
     errno = (int)-result;
     return -1;
-}
-
-struct error_text *error_take(struct green_thread *thread, int err)
-{
-    struct error_text *e = thread->errmsg;
-    if (e == NULL || e->err != err)
-        return NULL;
-    thread->errmsg = NULL;
-    return e;
 }
 
 void error_give(struct green_thread *thread, struct error_text *text)
@@ -99,10 +96,42 @@ void error_free(struct green_thread *thread)
     thread->errmsg = NULL;
 }
 
+/* Put into words only when asked for: most deadlines that pass are nobody's concern. */
+static void tell_late(struct green_thread *t)
+{
+    struct error_text *e = text_of(t);
+    char wait[80];
+    if (e == NULL)
+        return;
+    state_describe(t->late_why, t->late_object, wait, sizeof wait);
+    if (wait[0] != '\0')
+        snprintf(e->text, sizeof e->text, "a deadline passed while waiting for %s", wait);
+    else
+        snprintf(e->text, sizeof e->text, "a deadline had passed before the call");
+    e->err = ETIMEDOUT;
+}
+
+/* What explains err; NULL: nothing does. */
+static struct error_text *explain(struct green_thread *t, int err)
+{
+    if (err == ETIMEDOUT && t->late_why != NULL && (t->errmsg == NULL || t->errmsg->err != err))
+        tell_late(t);
+    return t->errmsg != NULL && t->errmsg->err == err ? t->errmsg : NULL;
+}
+
+struct error_text *error_take(struct green_thread *thread, int err)
+{
+    struct error_text *e = explain(thread, err);
+    if (e != NULL)
+        thread->errmsg = NULL;
+    return e;
+}
+
 GREEN_API const char *green_errmsg(void)
 {
     int err = errno;
     struct green_hub *hub = self_hub();
-    struct error_text *e = hub != NULL ? hub->current->errmsg : NULL;
-    return e != NULL && e->err == err && e->err != 0 ? e->text : strerror(err);
+    struct error_text *e = hub != NULL && err != 0 ? explain(hub->current, err) : NULL;
+    errno = err;
+    return e != NULL ? e->text : strerror(err);
 }

@@ -26,19 +26,25 @@ static green_state word_for(const struct green_thread *t)
     return t->state == THREAD_RUNNING ? GREEN_RUNNING : GREEN_READY;
 }
 
-/* `why`, with the object in the place of a %, or its address behind. */
+void state_describe(const char *why, long object, char *text, size_t size)
+{
+    const char *mark = strchr(why, '%');
+    if (mark != NULL)
+        snprintf(text, size, "%.*s%ld%s", (int)(mark - why), why, object, mark + 1);
+    else if (object > 0xffff)
+        snprintf(text, size, "%s %#lx", why, (unsigned long)object);
+    else
+        snprintf(text, size, "%s", why);
+}
+
+/* What a thread waits for. */
 static void describe(const struct green_thread *t, char *text, size_t size)
 {
-    const char *mark = strchr(t->why, '%');
     const struct green_thread *other = (const struct green_thread *)t->object;
     if (t->why == why_join && other->hub == t->hub) /* it is still there: t joins it */
         snprintf(text, size, "%s, %u %s", t->why, other->ident, other->name);
-    else if (mark != NULL)
-        snprintf(text, size, "%.*s%ld%s", (int)(mark - t->why), t->why, t->object, mark + 1);
-    else if (t->object > 0xffff)
-        snprintf(text, size, "%s %#lx", t->why, (unsigned long)t->object);
     else
-        snprintf(text, size, "%s", t->why);
+        state_describe(t->why, t->object, text, size);
 }
 
 void state_of(const struct green_thread *t, green_thread_info *info)

@@ -5,6 +5,9 @@
 
 void state_of(const struct green_thread *thread, green_thread_info *info);
 
+/* A wait in words: `why`, with the object in the place of a %, or its address behind. */
+void state_describe(const char *why, long object, char *text, size_t size);
+
 /* "waiting" */
 const char *state_word(green_state state);
 

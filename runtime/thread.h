@@ -77,6 +77,9 @@ struct green_thread {
     uint32_t parent_hub;       /* and that one's hub */
     struct list all;           /* in the hub's list of its threads */
     struct error_text *errmsg; /* error.c; NULL until there was one */
+    const char *late_why;      /* what it waited for when a deadline made its last call fail; "": */
+    long late_object;          /* the call came too late to wait; NULL: it was no deadline */
+    bool late;                 /* that call has not returned yet */
     struct green_link *links;  /* link.c: whom to tell of its end */
     struct handler *handlers;  /* defer.c: what runs at its end, the last first */
     struct locals *locals;     /* local.c; NULL until it sets one */

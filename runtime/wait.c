@@ -13,9 +13,12 @@ static void tell_scope(struct green_thread *t, bool expired)
         s->expired = expired;
 }
 
-static int deadline_passed(struct green_thread *t)
+static int deadline_passed(struct green_thread *t, const char *why, long object)
 {
     tell_scope(t, true);
+    t->late = true;
+    t->late_why = why;
+    t->late_object = object;
     return -ETIMEDOUT;
 }
 
@@ -29,20 +32,22 @@ int park_refused(struct green_hub *hub)
     if (UNLIKELY(t->refused & REFUSED_THROWN))
         return -thread_catch(t);
     if (UNLIKELY(t->deadline <= hub->now))
-        return deadline_passed(t);
+        return deadline_passed(t, "", 0);
     return 0;
 }
 
 int park_failed(struct green_thread *t)
 {
     int outcome = t->waiter.outcome;
-    return outcome == -ETIMEDOUT && t->until == t->deadline ? deadline_passed(t) : outcome;
+    if (outcome == -ETIMEDOUT && t->until == t->deadline)
+        return deadline_passed(t, t->why, t->object);
+    return outcome;
 }
 
 void park_excused(struct green_thread *t, int err)
 {
     if (err == -ETIMEDOUT) /* of a scope that had not expired before, or there had been no wait */
-        tell_scope(t, false);
+        tell_scope(t, t->late = false);
     else if (err < 0 && err != -ECANCELED)
         thread_throw_back(t, err);
 }

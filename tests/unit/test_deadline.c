@@ -1,5 +1,7 @@
 /* test_deadline.c - deadline scopes and sleeping (green/deadline.h). */
+#include "error.h"
 #include "unit.h"
+#include <green/semaphore.h>
 
 /* Scenario 52: not before its time, also when the hub has not looked at the clock for long. */
 static void test_sleep(void **state)
@@ -274,6 +276,28 @@ static void test_short_sleeps(void **state)
     assert_true(late[N / 10] < 800 * GREEN_US);
 }
 
+/* The sentence names what the late call waited for, until the next failure. */
+static void test_sentence(void **state)
+{
+    (void)state;
+    green_semaphore none = GREEN_SEMAPHORE_INIT(0);
+    char expected[120];
+    snprintf(expected, sizeof expected, "a deadline passed while waiting for semaphore %p",
+             (void *)&none);
+    green_within(GREEN_US)
+        assert_fails(green_semaphore_acquire(&none), ETIMEDOUT);
+    int saved = errno;
+    assert_int_equal(green_sleep(1), 0); /* other waits change nothing */
+    errno = saved;
+    assert_string_equal(green_errmsg(), expected);
+    assert_string_equal(green_errmsg(), expected);
+    green_within(0)
+        assert_fails(green_semaphore_acquire(&none), ETIMEDOUT);
+    assert_string_equal(green_errmsg(), "a deadline had passed before the call");
+    assert_int_equal(returned(-ETIMEDOUT), -1); /* as the network may say */
+    assert_string_equal(green_errmsg(), strerror(ETIMEDOUT));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_spinner_lets_timers_fire),
         cmocka_unit_test(test_stale_timer),
         cmocka_unit_test(test_short_sleeps),
+        cmocka_unit_test(test_sentence),
     };
     return cmocka_run_group_tests_name("deadline", tests, NULL, NULL);
 }
