@@ -326,8 +326,11 @@ static void test_given_up_while_the_hub_ends(void **state)
     (void)state;
     begin_brief(&b, &thread);
     green_thread *t = green_spawn(join_brief, &b);
-    while (!atomic_load(&b.thread)->joined || t->shields > 0) /* until it is parked */
+    green_thread_info info = {.waited = 0};
+    while (strncmp(info.waits_for, "end of thread", 13) != 0) {
         green_sleep(GREEN_US);
+        assert_int_equal(green_thread_info_get(t, &info), 0);
+    }
     assert_int_equal(green_cancel(t), 0); /* it runs only when the other hub has ended */
     end_brief(&b, thread);
     assert_int_equal(green_join(t, &result), 0);

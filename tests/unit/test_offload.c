@@ -371,11 +371,12 @@ static void idle_threads_above_the_minimum_end(void **state)
 
 static green_lane *narrow; /* one OS thread, held by a job; a queue of one, full */
 static green_job *held[2]; /* these two */
-static int order[4], ordered;
+static int order[4];
+static atomic_int ordered;
 
 static int note(void *arg)
 {
-    order[ordered++] = *(int *)arg; /* one OS thread: one after the other */
+    order[atomic_fetch_add(&ordered, 1)] = *(int *)arg; /* in turn while it is one OS thread */
     return 0;
 }
 
