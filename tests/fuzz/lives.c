@@ -430,7 +430,7 @@ static bool waits(green_thread *thread)
 {
     green_thread_info info;
     return green_thread_info_get(thread, &info) == 0 &&
-           (strcmp(info.waits_for, "end of thread") == 0 ||
+           (strncmp(info.waits_for, "end of thread", 13) == 0 ||
             strncmp(info.waits_for, "select", 6) == 0);
 }
 
