@@ -17,6 +17,9 @@
 
 uint64_t preload_calls;
 
+/* A program that uses the library itself sees by this that its POSIX threads are green (self.h). */
+GREEN_API const char green_preloaded = 1;
+
 static bool wants_stats;
 static bool started;
 

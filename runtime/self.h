@@ -33,10 +33,13 @@ int self_hub_set(struct green_hub *hub);
  * errno. */
 struct green_hub *self_hub_new(void);
 
+/* There when the program runs under `green`: then POSIX threads are no OS threads. */
+extern GREEN_API const char green_preloaded __attribute__((weak));
+
 /* Can nobody but this process's OS threads and the loop wake a thread here? */
 static inline bool self_alone(void)
 {
-    return true;
+    return &green_preloaded == NULL;
 }
 
 /* Where the C++ runtime keeps this OS thread's exceptions; NULL: there is no C++ here. */

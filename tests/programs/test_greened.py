@@ -54,6 +54,12 @@ class Semantics(harness.Case):
         done = harness.run([GREEN, program])
         self.assertEqual(done.stdout, "20 destroyed, 0 wrong, answer 42\n", done.stderr)
 
+    def test_program_of_the_library(self):
+        """What its main thread waits for is done by a POSIX thread (a look-up in /etc/hosts): there
+        is just one OS thread, and yet no deadlock."""
+        address = f"localhost:{harness.free_port()}"
+        self.assert_complains([GREEN, harness.example("echo_client"), address], "refused")
+
 
 class Servers(harness.Case):
     """A thread a connection, many connections at once."""
