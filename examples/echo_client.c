@@ -56,7 +56,10 @@ static int run(void)
             fprintf(stderr, "echo_client: %s\n", green_errmsg());
             return 1;
         }
-    green_group_join(&group);
+    if (green_group_join(&group) < 0) {
+        fprintf(stderr, "echo_client: %s\n", green_errmsg());
+        return 1;
+    }
     double seconds = (double)(green_now() - begin) / (double)GREEN_SEC;
     long total = wish.clients * wish.messages;
     printf("%ld clients, %ld messages, %.2f s, %.0f messages/s\n", wish.clients, total, seconds,
