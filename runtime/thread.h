@@ -80,6 +80,7 @@ struct green_thread {
     const char *late_why;      /* what it waited for when a deadline made its last call fail; "": */
     long late_object;          /* the call came too late to wait; NULL: it was no deadline */
     bool late;                 /* that call has not returned yet */
+    bool late_first;           /* it is the first of its scope */
     struct green_link *links;  /* link.c: whom to tell of its end */
     struct handler *handlers;  /* defer.c: what runs at its end, the last first */
     struct locals *locals;     /* local.c; NULL until it sets one */

@@ -3,19 +3,22 @@
 #include "shared.h"
 #include <errno.h>
 
-/* Has the ambient deadline made a call fail? The scope that rules is told. */
-static void tell_scope(struct green_thread *t, bool expired)
+/* The scope whose deadline it is; NULL: it was inherited. */
+static struct green_scope *ruling(const struct green_thread *t)
 {
     struct green_scope *s = t->scope;
     while (s != NULL && !s->rules)
         s = s->outer;
-    if (s != NULL)
-        s->expired = expired;
+    return s;
 }
 
+/* The ambient deadline makes a call fail. */
 static int deadline_passed(struct green_thread *t, const char *why, long object)
 {
-    tell_scope(t, true);
+    struct green_scope *s = ruling(t);
+    t->late_first = s != NULL && !s->expired;
+    if (s != NULL)
+        s->expired = true;
     t->late = true;
     t->late_why = why;
     t->late_object = object;
@@ -46,10 +49,11 @@ int park_failed(struct green_thread *t)
 
 void park_excused(struct green_thread *t, int err)
 {
-    if (err == -ETIMEDOUT) /* of a scope that had not expired before, or there had been no wait */
-        tell_scope(t, t->late = false);
-    else if (err < 0 && err != -ECANCELED)
+    if (err < 0 && err != -ECANCELED && err != -ETIMEDOUT)
         thread_throw_back(t, err);
+    if (err == -ETIMEDOUT && t->late_first)
+        ruling(t)->expired = false;
+    t->late = false;
 }
 
 int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int64_t until,
