@@ -40,8 +40,9 @@
 GREEN_BEGIN_DECLS
 
 /* The sentence a person needs about the last failure on this green thread: which host, which TLS
- * alert, what a deadline has cut short. Falls back to strerror(errno) when the failing call had nothing to add. Never
- * NULL. The text belongs to the library and holds until the thread's next failing call. */
+ * alert, what a deadline has cut short. Falls back to strerror(errno) when the failing call had
+ * nothing to add. Never NULL. The text belongs to the library and holds until the thread's next
+ * failing call. */
 GREEN_API const char *green_errmsg(void);
 
 GREEN_END_DECLS
