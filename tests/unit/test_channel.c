@@ -1,17 +1,9 @@
 /* test_channel.c - channels, on one hub and between two. */
+#include "trace.h"
 #include "unit.h"
 
 #include <green/channel.h>
 #include <pthread.h>
-
-/* What a thread did, in the order it was done. */
-static char trace[128];
-
-static void note(const char *what, int value)
-{
-    size_t n = strlen(trace);
-    snprintf(trace + n, sizeof trace - n, "%s%d ", what, value);
-}
 
 struct job {
     green_chan *chan;
@@ -25,7 +17,7 @@ static int send_some(void *arg)
     for (int v = j->from; v < j->from + j->count; v++) {
         if (green_chan_send(j->chan, &v) < 0)
             return -errno;
-        note("s", v);
+        note("s%d ", v);
     }
     return 0;
 }
@@ -38,7 +30,7 @@ static int receive_some(void *arg)
         int got = green_chan_recv(j->chan, &v);
         if (got <= 0)
             return got < 0 ? -errno : i;
-        note("r", v);
+        note("r%d ", v);
     }
     return j->count;
 }
@@ -59,7 +51,7 @@ static void test_rendezvous_interleaving(void **state)
     struct job j = {&c, 1, 3};
     int v = 0;
     (void)state;
-    trace[0] = '\0';
+    trace_clear();
     green_hub_stats before = stats_now();
     assert_fails(green_chan_try_recv(&c, &v), EAGAIN);
     assert_fails(green_chan_try_send(&c, &v), EAGAIN);
@@ -156,7 +148,7 @@ static void test_receivers_are_served_in_order(void **state)
     struct job one = {&c, 0, 1};
     green_thread *t[5];
     (void)state;
-    trace[0] = '\0';
+    trace_clear();
     for (int i = 0; i < 5; i++)
         t[i] = green_spawn(receive_some, &one);
     green_yield();

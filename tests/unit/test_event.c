@@ -1,25 +1,9 @@
 /* test_event.c - events and results, on one hub. Between hubs: test_duel.c. */
+#include "trace.h"
 #include "unit.h"
 
 #include <green/event.h>
 #include <green/result.h>
-
-/* What a thread did, in the order it was done. */
-static char trace[64];
-
-static void note(char c)
-{
-    size_t n = strlen(trace);
-    if (n < sizeof trace - 1) {
-        trace[n] = c;
-        trace[n + 1] = '\0';
-    }
-}
-
-static void reset(void)
-{
-    memset(trace, 0, sizeof trace);
-}
 
 /* ---- event ---- */
 
@@ -33,7 +17,7 @@ static int await_event(void *arg)
     struct waiter_on_event *w = arg;
     if (green_event_wait(w->event) < 0)
         return -1;
-    note(w->name);
+    note("%c", w->name);
     return 0;
 }
 
@@ -44,7 +28,7 @@ static void test_event(void **state)
     struct waiter_on_event waiters[5];
     green_group g = GREEN_GROUP_INIT;
     (void)state;
-    reset();
+    trace_clear();
     for (int i = 0; i < 5; i++) {
         waiters[i] = (struct waiter_on_event){&e, (char)('a' + i)};
         green_group_spawn(&g, await_event, &waiters[i]);
@@ -88,7 +72,7 @@ static void test_event_during_the_waking(void **state)
     green_event e = GREEN_EVENT_INIT;
     struct waiter_on_event w = {&e, 'w'};
     (void)state;
-    reset();
+    trace_clear();
     green_thread *t = green_spawn(await_event, &w);
     green_yield();
     green_event_set(&e);
@@ -122,7 +106,7 @@ static void test_event_cleared_by_the_first(void **state)
     green_group g = GREEN_GROUP_INIT;
     int result = -1;
     (void)state;
-    reset();
+    trace_clear();
     green_thread *first = green_spawn(clear_and_wait, &a);
     for (int i = 0; i < 3; i++)
         assert_int_equal(green_group_spawn(&g, await_event, &b), 0);

@@ -1,4 +1,5 @@
 /* test_queue.c - queues, on one hub and between two. Linked with memory_get wrapped. */
+#include "trace.h"
 #include "unit.h"
 
 #include "faults.h"
@@ -42,14 +43,6 @@ struct job {
     long item;
 };
 
-static char trace[64];
-
-static void note(long c)
-{
-    size_t n = strlen(trace);
-    snprintf(trace + n, sizeof trace - n, "%ld ", c);
-}
-
 static int put_by_select(void *arg)
 {
     struct job *j = arg;
@@ -61,7 +54,7 @@ static int put_one(void *arg)
     struct job *j = arg;
     if (green_queue_put(j->queue, item(j->item)) < 0)
         return -errno;
-    note(j->item);
+    note("%ld ", j->item);
     return 0;
 }
 
@@ -151,7 +144,7 @@ static void test_bound_and_resize(void **state)
     green_thread *t[5];
     void *i;
     (void)state;
-    trace[0] = '\0';
+    trace_clear();
     green_hub_stats before = stats_now();
     for (int n = 0; n < 5; n++) {
         jobs[n] = (struct job){q, n + 1};

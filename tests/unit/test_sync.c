@@ -1,5 +1,6 @@
 /* test_sync.c - mutex, semaphore, rwlock, barrier, wait group, once, on one hub. Between hubs:
  * test_duel.c. */
+#include "trace.h"
 #include "unit.h"
 
 #include <green/barrier.h>
@@ -14,23 +15,6 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* What a thread did, in the order it was done. */
-static char trace[64];
-
-static void note(char c)
-{
-    size_t n = strlen(trace);
-    if (n < sizeof trace - 1) {
-        trace[n] = c;
-        trace[n + 1] = '\0';
-    }
-}
-
-static void reset(void)
-{
-    memset(trace, 0, sizeof trace);
-}
-
 /* ---- mutex ---- */
 
 struct locker {
@@ -42,10 +26,10 @@ static int lock_note_unlock(void *arg)
 {
     struct locker *l = arg;
     if (green_mutex_lock(l->mutex) < 0) {
-        note('x');
+        note("%c", 'x');
         return -errno;
     }
-    note(l->name);
+    note("%c", l->name);
     green_yield();
     return green_mutex_unlock(l->mutex);
 }
@@ -58,7 +42,7 @@ static void test_mutex_is_fifo(void **state)
     green_thread *threads[4];
     int result;
     (void)state;
-    reset();
+    trace_clear();
     green_hub_stats before = stats_now();
     assert_int_equal(green_mutex_lock(&m), 0);
     for (int i = 0; i < 4; i++) {
@@ -173,7 +157,7 @@ static int hog(void *arg)
     for (int i = 0; i < 5; i++) {
         if (hog_take(arg) < 0)
             return -1;
-        note(((struct hog *)arg)->name);
+        note("%c", ((struct hog *)arg)->name);
         if (green_yield() < 0 || hog_give(arg) < 0)
             return -1;
     }
@@ -191,7 +175,7 @@ static void test_hogs_take_turns(void **state)
         green_group g = GREEN_GROUP_INIT;
         struct hog a = {kind == 0 ? &m : NULL, kind == 1 ? &s : NULL, &l, 'a'}, b = a;
         b.name = 'b';
-        reset();
+        trace_clear();
         assert_int_equal(green_group_spawn(&g, hog, &a), 0);
         assert_int_equal(green_group_spawn(&g, hog, &b), 0);
         assert_int_equal(green_group_join(&g), 0);
@@ -266,7 +250,7 @@ static int use_rwlock(void *arg)
     struct reader *r = arg;
     if ((r->write ? green_rwlock_write(r->lock) : green_rwlock_read(r->lock)) < 0)
         return -errno;
-    note(r->name);
+    note("%c", r->name);
     green_yield();
     return green_rwlock_unlock(r->lock);
 }
@@ -281,7 +265,7 @@ static void test_rwlock(void **state)
     green_thread *threads[5];
     int result;
     (void)state;
-    reset();
+    trace_clear();
     assert_fails(green_rwlock_unlock(&l), EPERM);
     assert_int_equal(green_rwlock_read(&l), 0);
     assert_int_equal(green_rwlock_read(&l), 0); /* readers share */
@@ -297,7 +281,7 @@ static void test_rwlock(void **state)
     }
     assert_string_equal(trace, "rWstV");
     /* a writer that gives up lets the readers behind it go on */
-    reset();
+    trace_clear();
     assert_int_equal(green_rwlock_read(&l), 0);
     threads[0] = green_spawn(use_rwlock, &users[1]);
     threads[1] = green_spawn(use_rwlock, &users[2]);
@@ -448,7 +432,7 @@ static void test_ready_and_cancelled(void **state)
 static void lock_and_note(void *mutex)
 {
     if (green_mutex_lock(mutex) == 0) {
-        note('l');
+        note("%c", 'l');
         green_mutex_unlock(mutex);
     }
 }
@@ -470,7 +454,7 @@ static void test_lock_at_the_end(void **state)
     green_mutex m = GREEN_MUTEX_INIT;
     pthread_t os_thread;
     (void)state;
-    reset();
+    trace_clear();
     assert_int_equal(green_mutex_lock(&m), 0);
     green_thread *t = green_spawn(defer_lock, &m);
     green_yield();

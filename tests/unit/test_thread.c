@@ -1,22 +1,16 @@
 /* test_thread.c - spawn, join, cancel (green/thread.h). */
+#include "trace.h"
 #include "unit.h"
 #include <green/state.h>
-
-static char trace[256];
-
-static void note(const char *what)
-{
-    strncat(trace, what, sizeof trace - strlen(trace) - 1);
-}
 
 static int note_twice(void *name)
 {
     note("1");
-    note(name);
+    note("%s", (char *)name);
     if (green_yield() < 0)
         return -1;
     note("2");
-    note(name);
+    note("%s", (char *)name);
     return 0;
 }
 
@@ -24,7 +18,7 @@ static int note_twice(void *name)
 static void test_order(void **state)
 {
     (void)state;
-    trace[0] = '\0';
+    trace_clear();
     green_thread *a = green_spawn(note_twice, "A");
     green_thread *b = green_spawn(note_twice, "B");
     assert_string_equal(trace, "");
