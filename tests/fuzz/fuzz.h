@@ -31,6 +31,13 @@ static inline uint32_t draw(uint64_t *die, uint32_t below)
     return (uint32_t)((*die >> 33) * below >> 31);
 }
 
+/* Of the time of one step: none in half of them. */
+static inline int64_t draw_bound(uint64_t *die)
+{
+    atomic_fetch_add_explicit(&steps, 1, memory_order_relaxed);
+    return draw(die, 2) == 0 ? INT64_MAX : draw(die, 400) * GREEN_US;
+}
+
 /* Has anything happened? Asked by an OS thread of its own. */
 static _Noreturn void *watch(void *arg)
 {

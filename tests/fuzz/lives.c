@@ -500,10 +500,7 @@ static int step(struct worker *w)
     };
     int (*move)(struct worker *) = moves[draw(&w->die, sizeof moves / sizeof moves[0])];
     int r = -1;
-    atomic_fetch_add_explicit(&steps, 1, memory_order_relaxed);
-    if (draw(&w->die, 2) == 0)
-        return move(w);
-    green_within(draw(&w->die, 400) * GREEN_US)
+    green_within(draw_bound(&w->die))
         r = move(w);
     return r;
 }

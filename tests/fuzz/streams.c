@@ -106,10 +106,7 @@ static ssize_t write_piece(struct end *e, uint8_t *buf, size_t n)
 static ssize_t in_time(struct end *e, ssize_t (*call)(struct end *, uint8_t *, size_t), size_t n)
 {
     ssize_t r = -1;
-    atomic_fetch_add_explicit(&steps, 1, memory_order_relaxed);
-    if (draw(&e->die, 2) == 0)
-        return call(e, e->buf, n);
-    green_within(draw(&e->die, 500) * GREEN_US)
+    green_within(draw_bound(&e->die))
         r = call(e, e->buf, n);
     return r;
 }
