@@ -94,7 +94,9 @@ GREEN_API int green_throw(green_thread *t, int code)
     struct throw throw = {t, code, 0};
     if (hub_here() == NULL)
         return -1;
-    if (code <= 0 || code == ECANCELED || code == ETIMEDOUT)
+    if (code <= 0)
+        return fail(EINVAL, "green_throw: %d is no errno", code);
+    if (code == ECANCELED || code == ETIMEDOUT)
         return fail(EINVAL, "green_throw: cancellation and deadlines have their own ways");
     int err = hub_call(t->hub, throw_here, &throw);
     return (int)returned(err < 0 ? err : throw.error);

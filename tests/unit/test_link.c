@@ -391,7 +391,8 @@ static void test_throw(void **state)
     green_yield();
     assert_fails(green_throw(t, EPIPE), ESRCH);
     assert_fails(green_throw(t, ECANCELED), EINVAL);
-    assert_fails(green_throw(t, 0), EINVAL);
+    assert_fails(green_throw(t, -3), EINVAL);
+    assert_string_equal(green_errmsg(), "green_throw: -3 is no errno");
     assert_int_equal(green_join(t, NULL), 0);
 }
 
