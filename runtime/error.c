@@ -103,11 +103,12 @@ static void tell_late(struct green_thread *t)
     char wait[80];
     if (e == NULL)
         return;
-    state_describe(t->late_why, t->late_object, wait, sizeof wait);
+    bool named = strchr(t->late_why, '%') != NULL; /* else it is an address, which says nothing */
+    state_describe(t->late_why, named ? t->late_object : 0, wait, sizeof wait);
     if (wait[0] != '\0')
-        snprintf(e->text, sizeof e->text, "a deadline passed while waiting for %s", wait);
+        snprintf(e->text, sizeof e->text, "timed out waiting for %s", wait);
     else
-        snprintf(e->text, sizeof e->text, "a deadline had passed before the call");
+        snprintf(e->text, sizeof e->text, "timed out before the call: its deadline had passed");
     e->err = ETIMEDOUT;
 }
 

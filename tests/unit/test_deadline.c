@@ -281,19 +281,16 @@ static void test_sentence(void **state)
 {
     (void)state;
     green_semaphore none = GREEN_SEMAPHORE_INIT(0);
-    char expected[120];
-    snprintf(expected, sizeof expected, "a deadline passed while waiting for semaphore %p",
-             (void *)&none);
     green_within(GREEN_US)
         assert_fails(green_semaphore_acquire(&none), ETIMEDOUT);
     int saved = errno;
     assert_int_equal(green_sleep(1), 0); /* other waits change nothing */
     errno = saved;
-    assert_string_equal(green_errmsg(), expected);
-    assert_string_equal(green_errmsg(), expected);
+    assert_string_equal(green_errmsg(), "timed out waiting for semaphore");
+    assert_string_equal(green_errmsg(), "timed out waiting for semaphore");
     green_within(0)
         assert_fails(green_semaphore_acquire(&none), ETIMEDOUT);
-    assert_string_equal(green_errmsg(), "a deadline had passed before the call");
+    assert_string_equal(green_errmsg(), "timed out before the call: its deadline had passed");
     assert_int_equal(returned(-ETIMEDOUT), -1); /* as the network may say */
     assert_string_equal(green_errmsg(), strerror(ETIMEDOUT));
 }
