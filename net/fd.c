@@ -85,6 +85,16 @@ void fd_fresh(struct green_hub *hub, int fd, enum fd_kind kind)
     s->level[FD_READ] = s->level[FD_WRITE] = FD_MAYBE;
 }
 
+long fd_look(struct pollfd *fds, nfds_t count)
+{
+    long r;
+    do { /* the kernel looks for signals even if it is not to wait, and changes the time */
+        struct timespec now = {0, 0};
+        r = SYS5(SYS_ppoll, fds, count, &now, NULL, 0);
+    } while (r == -EINTR);
+    return r;
+}
+
 /* ---- kinds ---- */
 
 static enum fd_kind ask_kind(int fd)

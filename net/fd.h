@@ -23,6 +23,7 @@
 #include "hub_switch.h"
 #include "wait.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,9 @@ int fd_error(int fd);
 /* A number that was just made (accept, socket) and is known to be of this kind: whatever the slot
  * remembers of an earlier file, closed behind the library's back, is forgotten. */
 void fd_fresh(struct green_hub *hub, int fd, enum fd_kind kind);
+
+/* What poll(2) says at once of some descriptors; a signal that comes meanwhile is no answer. */
+long fd_look(struct pollfd *fds, nfds_t count);
 
 /* What kind of file it is; asks the kernel once in the life of the number. */
 enum fd_kind fd_kind(struct fd *slot, int fd);

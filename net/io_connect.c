@@ -17,8 +17,7 @@ static long accept_attempt(struct op *op, void *call)
     struct accept_call *c = call;
     if (!io_nonblocking(op)) {
         struct pollfd p = {op->fd, POLLIN, 0};
-        struct timespec now = {0, 0};
-        if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+        if (fd_look(&p, 1) == 0)
             return -EAGAIN;
     }
     long r;
@@ -61,14 +60,13 @@ static long connect_attempt(struct op *op, void *call)
     int error = 0;
     socklen_t len = sizeof error;
     struct pollfd p = {op->fd, POLLOUT, 0};
-    struct timespec now = {0, 0};
     if (!c->begun) {
         long r = connect_begin(op, c);
         c->begun = r == -EINPROGRESS || r == -EALREADY;
         if (!c->begun)
             return r;
     }
-    if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+    if (fd_look(&p, 1) == 0)
         return -EAGAIN;
     SYS5(SYS_getsockopt, op->fd, SOL_SOCKET, SO_ERROR, &error, &len);
     return -error;

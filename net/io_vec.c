@@ -114,8 +114,7 @@ static long file_attempt(struct op *op, struct vec_call *c, bool write)
         return IO_FILE;
     if (s->kind == FD_POLLED) {
         struct pollfd p = {op->fd, write ? POLLOUT : POLLIN, 0};
-        struct timespec now = {0, 0};
-        if (SYS5(SYS_ppoll, &p, 1, &now, NULL, 0) == 0)
+        if (fd_look(&p, 1) == 0)
             return -EAGAIN;
         if (write && c->len - op->done > PIPE_BUF)
             return write_little(op, c);

@@ -5,16 +5,9 @@
 #include "io.h"
 #include "memory.h"
 #include "self.h"
-#include "sys.h"
 #include <errno.h>
 
 enum { FEW = 8 };
-
-static long ask(struct pollfd *fds, nfds_t count)
-{
-    struct timespec now = {0, 0};
-    return SYS5(SYS_ppoll, fds, count, &now, NULL, 0);
-}
 
 /* Watch all descriptors for edges that wake `queue`. 0, or -errno with some perhaps watched. */
 static long watch_all(struct green_hub *hub, struct pollfd *fds, nfds_t count,
@@ -52,7 +45,7 @@ static long wait_edges(struct green_hub *hub, struct pollfd *fds, nfds_t count, 
             fd_poller_remove(&pollers[i]);
         if (r < 0 && r != -ETIMEDOUT)
             return r;
-        long ready = ask(fds, count);
+        long ready = fd_look(fds, count);
         if (ready != 0)
             return ready;
         if (r == -ETIMEDOUT)
@@ -69,7 +62,7 @@ long green_io_poll(struct pollfd *fds, nfds_t count, int64_t timeout)
     int refused = hub->current->refused != 0 ? park_refused(hub) : 0;
     if (refused < 0)
         return refused;
-    long r = ask(fds, count);
+    long r = fd_look(fds, count);
     if (r != 0 || timeout == 0) {
         hub_spend(hub);
         return r;

@@ -2,7 +2,6 @@
  * loop's edges only say when to ask again. */
 #include "fd.h"
 #include "select.h"
-#include "sys.h"
 #include <green/fd.h>
 
 /* Its place among those who watch the descriptor. */
@@ -21,14 +20,13 @@ static struct watcher *watcher_of(green_case *c)
 static int look(struct green_hub *hub, green_case *c, short events)
 {
     struct pollfd p = {(int)c->number, events, 0};
-    struct timespec now = {0, 0};
     struct watcher *w = watcher_of(c);
     if (w->entered) {
         struct fd *s = fd_slot(hub, p.fd);
         if (s == NULL || s->generation != w->generation)
             return -EBADF; /* closed meanwhile; the number may be another file's now */
     }
-    long n = SYS5(SYS_ppoll, &p, 1, &now, NULL, 0);
+    long n = fd_look(&p, 1);
     if (n > 0 && (p.revents & POLLNVAL) != 0)
         return -EBADF;
     return (int)n;

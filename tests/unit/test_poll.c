@@ -4,7 +4,10 @@
 #include "self.h"
 #include <green/fd.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static void unix_pair(int fd[2])
@@ -162,13 +165,42 @@ static void test_poll_writable(void **state)
     close_pair(fd);
 }
 
+static atomic_int signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+/* Scenario 148: a signal that comes during a look is no answer. */
+static void test_signals(void **state)
+{
+    enum { ENOUGH = 1000 };
+    const struct sigaction action = {.sa_handler = count_signal};
+    const struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    struct sigaction former;
+    int fd[2];
+    (void)state;
+    unix_pair(fd);
+    assert_int_equal(sigaction(SIGALRM, &action, &former), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    while (signals < ENOUGH) {
+        struct pollfd p = {.fd = fd[0], .events = POLLIN};
+        assert_int_equal(green_poll(&p, 1, 0), 0);
+        assert_int_equal(green_select(GREEN_READABLE(fd[0]), GREEN_DEFAULT), 1);
+    }
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &former, NULL), 0);
+    close_pair(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_poll),
-        cmocka_unit_test(test_poll_writable),
-        cmocka_unit_test(test_poll_closed),
-        cmocka_unit_test(test_ready_poll_yields),
+        cmocka_unit_test(test_poll),        cmocka_unit_test(test_poll_writable),
+        cmocka_unit_test(test_poll_closed), cmocka_unit_test(test_ready_poll_yields),
+        cmocka_unit_test(test_signals),
     };
     return cmocka_run_group_tests_name("poll", tests, NULL, NULL);
 }
