@@ -23,6 +23,14 @@ struct call {
     int is;
 };
 
+/* Two sockets that are each other's end, for both tables with descriptors: waits_outside.c. */
+extern int fd[2];
+void begin_pair(void);
+void begin_full_pair(void); /* fd[0] has no room */
+void give_byte(void);       /* to fd[1] */
+void drain(void);           /* make room */
+void end_pair(void);
+
 extern const struct call waits_inside[];  /* for other threads */
 extern const struct call waits_outside[]; /* for the system */
 extern const struct call waits_select[];  /* for the first of several */

@@ -12,18 +12,18 @@
 
 /* ---- descriptors ---- */
 
-static int fd[2];        /* two ends, or a listener */
+int fd[2];               /* two ends, or a listener */
 static int clients[100]; /* that fill a listener's queue */
 static int client_count;
 static struct sockaddr_un here;
 static socklen_t here_length;
 
-static void begin_pair(void)
+void begin_pair(void)
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
 }
 
-static void begin_full_pair(void)
+void begin_full_pair(void)
 {
     static char data[4096];
     begin_pair();
@@ -48,19 +48,19 @@ static int poll_pair(void)
     return green_poll(&p, 1, -1) == 1 ? 0 : -1;
 }
 
-static void give_byte(void)
+void give_byte(void)
 {
     assert_int_equal(send(fd[0], "x", 1, MSG_DONTWAIT), 1);
 }
 
-static void drain(void)
+void drain(void)
 {
     static char data[4096];
     while (recv(fd[1], data, sizeof data, MSG_DONTWAIT) > 0)
         continue;
 }
 
-static void end_pair(void)
+void end_pair(void)
 {
     green_close(fd[0]);
     green_close(fd[1]);

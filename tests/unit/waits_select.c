@@ -184,21 +184,6 @@ static void end_target(void)
 
 /* ---- descriptors and processes ---- */
 
-static int fd[2];
-
-static void begin_pair(void)
-{
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-}
-
-static void begin_full_pair(void)
-{
-    static char data[4096];
-    begin_pair();
-    while (send(fd[0], data, sizeof data, MSG_DONTWAIT) > 0)
-        continue;
-}
-
 static int select_readable(void)
 {
     return selected(GREEN_READABLE(fd[1]));
@@ -207,24 +192,6 @@ static int select_readable(void)
 static int select_writable(void)
 {
     return selected(GREEN_WRITABLE(fd[0]));
-}
-
-static void write_byte(void)
-{
-    assert_int_equal(send(fd[0], "x", 1, MSG_DONTWAIT), 1);
-}
-
-static void drain(void)
-{
-    static char data[4096];
-    while (recv(fd[1], data, sizeof data, MSG_DONTWAIT) > 0)
-        continue;
-}
-
-static void end_pair(void)
-{
-    green_close(fd[0]);
-    green_close(fd[1]);
 }
 
 #ifndef GREEN_TEST_EMULATED
@@ -265,7 +232,7 @@ const struct call waits_select[] = {
     {"select event", begin_shared, select_event, set_event, NULL, nothing, 0},
     {"select result", begin_shared, select_result, set_result, NULL, nothing, 0},
     {"select end", begin_target, select_end, set_event, target_done, end_target, LATE},
-    {"select readable", begin_pair, select_readable, write_byte, NULL, end_pair, 0},
+    {"select readable", begin_pair, select_readable, give_byte, NULL, end_pair, 0},
     {"select writable", begin_full_pair, select_writable, drain, NULL, end_pair, 0},
 #ifndef GREEN_TEST_EMULATED
     {"select exit", begin_process, select_exit, kill_process, NULL, end_process, PROCESS},
