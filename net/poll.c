@@ -1,6 +1,8 @@
 /* poll.c - waiting for several descriptors: see io.h.
  *
- * The kernel's poll with a zero time-out says what is ready; edges only say when to ask again. */
+ * The kernel's poll with a zero time-out says what is ready; edges only say when to ask again. A
+ * poller that finds itself taken out of a descriptor's list was so by its close: the number may be
+ * another file's now, which is nobody's concern here. */
 #include "fd.h"
 #include "io.h"
 #include "memory.h"
@@ -30,22 +32,44 @@ static long watch_all(struct green_hub *hub, struct pollfd *fds, nfds_t count,
     return 0;
 }
 
+/* Those that keep their queue have been closed. */
+static void leave_all(struct green_hub *hub, const struct pollfd *fds, nfds_t count,
+                      struct fd_poller *pollers)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        (void)fd_slot(hub, fds[i].fd); /* learns of a close by another hub */
+        if (pollers[i].link != NULL)
+            pollers[i].queue = NULL;
+        fd_poller_remove(&pollers[i]);
+    }
+}
+
+static long look_open(struct pollfd *fds, nfds_t count, const struct fd_poller *pollers)
+{
+    long ready = fd_look(fds, count);
+    for (nfds_t i = 0; i < count && ready >= 0; i++)
+        if (pollers[i].queue != NULL) {
+            ready += fds[i].revents == 0;
+            fds[i].revents = POLLNVAL;
+        }
+    return ready;
+}
+
 static long wait_edges(struct green_hub *hub, struct pollfd *fds, nfds_t count, int64_t until,
                        struct fd_poller *pollers)
 {
     struct wait_queue queue = {0};
     for (;;) {
         for (nfds_t i = 0; i < count; i++)
-            pollers[i].link = NULL;
+            pollers[i] = (struct fd_poller){0};
         long r = watch_all(hub, fds, count, pollers, &queue);
         bool own = until < hub->current->deadline;
         if (r == 0)
             r = park(hub, &queue, WAIT_BACK, until, "poll", count > 0 ? fds[0].fd : -1);
-        for (nfds_t i = 0; i < count; i++)
-            fd_poller_remove(&pollers[i]);
+        leave_all(hub, fds, count, pollers);
         if (r < 0 && r != -ETIMEDOUT)
             return r;
-        long ready = fd_look(fds, count);
+        long ready = look_open(fds, count, pollers);
         if (ready != 0)
             return ready;
         if (r == -ETIMEDOUT)
