@@ -1,0 +1,334 @@
+/* test_fd_close.c - the end of a descriptor or of its stream while somebody waits for it: closed,
+ * its number used again, shut down, reset; here and on another hub. */
+#include "fd_pairs.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static int accept_errno(void *arg)
+{
+    return green_accept(*(int *)arg, NULL, NULL) < 0 ? errno : 0;
+}
+
+static int poll_nval(void *arg)
+{
+    struct pollfd p = {*(int *)arg, POLLIN, 0};
+    return green_poll(&p, 1, -1) == 1 ? p.revents : -1;
+}
+
+static int write_lots_errno(void *arg)
+{
+    char *data = calloc(1, 64 << 20);
+    ssize_t n;
+    do
+        n = green_send(*(int *)arg, data, 64 << 20, MSG_NOSIGNAL);
+    while (n > 0);
+    free(data);
+    return errno;
+}
+
+/* Scenario 126: readers in line, a writer, one who polls, one who accepts. */
+static void test_close_wakes_waiters(void **state)
+{
+    struct sockaddr_in addr;
+    int fd[2], result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    tcp_pair(fd);
+    green_thread *r1 = green_spawn(read_errno, &fd[0]), *r2 = green_spawn(read_errno, &fd[0]);
+    green_thread *w = green_spawn(write_lots_errno, &fd[0]);
+    green_thread *p = green_spawn(poll_nval, &fd[0]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_close(fd[0]), 0);
+    assert_int_equal(green_join(r1, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_int_equal(green_join(r2, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_int_equal(green_join(w, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_int_equal(green_join(p, &result), 0);
+    assert_int_equal(result, POLLNVAL);
+    green_close(fd[1]);
+    int l = tcp_listen(&addr);
+    green_thread *a = green_spawn(accept_errno, &l);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_close(l), 0);
+    assert_int_equal(green_join(a, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_nothing_left(before);
+}
+
+/* Scenario 127: by another descriptor, at once. */
+static void test_reused_number(void **state)
+{
+    int old[2], new[2], result = 0;
+    char c = 0;
+    (void)state;
+    unix_pair(old);
+    green_thread *t = green_spawn(read_errno, &old[1]);
+    green_sleep(GREEN_MS);
+    int number = old[1];
+    assert_int_equal(green_close(old[1]), 0);
+    unix_pair(new); /* takes the number before the waiter has run */
+    assert_int_equal(new[0], number);
+    assert_int_equal(green_send(new[1], "x", 1, 0), 1);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_int_equal(green_read(new[0], &c, 1), 1);
+    assert_int_equal(c, 'x');
+    /* woken by data, and closed before it could run */
+    t = green_spawn(read_errno, &new[0]);
+    green_sleep(GREEN_MS);
+    close_pair(new);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EBADF);
+    green_close(old[0]);
+}
+
+static int read_and_replace(void *arg)
+{
+    int *fd = arg, new[2];
+    char c;
+    if (green_read(fd[1], &c, 1) != 1) /* passes the turn on */
+        return -1;
+    int number = fd[1];
+    green_close(fd[1]);
+    green_close(fd[0]);
+    unix_pair(new);
+    fd[0] = new[0] == number ? new[1] : new[0];
+    fd[1] = number;
+    return green_send(fd[0], "x", 1, 0) == 1 && (new[0] == number || new[1] == number) ? 0 : -1;
+}
+
+/* Scenario 127: closed after the next in line was given the turn, and before it had it. */
+static void test_reused_number_in_line(void **state)
+{
+    int fd[2], result = 0;
+    (void)state;
+    unix_pair(fd);
+    int number = fd[1];
+    green_thread *first = green_spawn(read_and_replace, fd);
+    green_thread *second = green_spawn(read_errno, &number);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_send(fd[0], "x", 1, 0), 1);
+    assert_int_equal(green_join(first, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_join(second, &result), 0);
+    assert_int_equal(result, EBADF);
+    close_pair(fd);
+}
+
+static int read_all(void *arg)
+{
+    char c;
+    ssize_t n;
+    while ((n = green_read(*(int *)arg, &c, 1)) > 0)
+        continue;
+    return n == 0 ? 0 : -errno;
+}
+
+/* Scenario 130: each way. */
+static void test_shutdown(void **state)
+{
+    int fd[2], result = -1;
+    (void)state;
+    tcp_pair(fd);
+    green_thread *t = green_spawn(read_all, &fd[0]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_shutdown(fd[0], SHUT_RD), 0); /* own end */
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    t = green_spawn(read_all, &fd[1]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_shutdown(fd[0], SHUT_WR), 0); /* the peer's */
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    close_pair(fd);
+}
+
+struct far {
+    int fd;
+    int result;
+};
+
+static void *read_on_another_hub(void *arg)
+{
+    struct far *f = arg;
+    char c;
+    f->result = green_read(f->fd, &c, 1) < 0 ? errno : 0;
+    return NULL;
+}
+
+/* Scenario 126: between hubs. */
+static void test_close_wakes_other_hubs(void **state)
+{
+    int fd[2];
+    pthread_t thread;
+    (void)state;
+    unix_pair(fd);
+    struct far f = {fd[1], 0};
+    assert_int_equal(pthread_create(&thread, NULL, read_on_another_hub, &f), 0);
+    green_sleep(20 * GREEN_MS); /* it probably waits now; the result is the same if not */
+    assert_int_equal(green_close(fd[1]), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(f.result, EBADF);
+    green_close(fd[0]);
+}
+
+struct meeting {
+    int fd;
+    atomic_int round; /* of the closer; < 0: over */
+    atomic_int met;   /* of the reader */
+    int hung;
+};
+
+static void dawdle(void)
+{
+    for (volatile int n = rand() % 400; n > 0; n--)
+        continue;
+}
+
+static void *read_while_it_is_closed(void *arg)
+{
+    struct meeting *m = arg;
+    for (int round = 0;; m->met = round) {
+        char c;
+        while (m->round == round)
+            sched_yield();
+        if ((round = m->round) < 0)
+            return NULL;
+        dawdle();
+        green_within(10 * GREEN_SEC)
+            green_read(m->fd, &c, 1);
+        m->hung += green_expired();
+    }
+}
+
+/* Scenario 126: whoever begins to wait just then on another hub is not forgotten. */
+static void test_close_meets_wait(void **state)
+{
+    struct meeting m = {0};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, read_while_it_is_closed, &m), 0);
+    for (int round = 1; round <= 2000; round++) {
+        int fd[2];
+        unix_pair(fd);
+        m.fd = fd[1];
+        m.round = round;
+        dawdle();
+        green_close(fd[1]);
+        while (m.met != round)
+            sched_yield();
+        green_close(fd[0]);
+    }
+    m.round = -1;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(m.hung, 0);
+}
+
+static void *close_without_a_hub(void *arg)
+{
+    return green_close(*(int *)arg) == 0 ? NULL : "failed";
+}
+
+/* Scenario 126: closed by an OS thread that has no hub. */
+static void test_close_from_outside(void **state)
+{
+    int fd[2], result = 0;
+    pthread_t thread;
+    void *why = NULL;
+    (void)state;
+    unix_pair(fd);
+    green_thread *t = green_spawn(read_errno, &fd[1]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(pthread_create(&thread, NULL, close_without_a_hub, &fd[1]), 0);
+    assert_int_equal(pthread_join(thread, &why), 0);
+    assert_null(why);
+    green_within(10 * GREEN_SEC)
+        assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EBADF);
+    green_close(fd[0]);
+}
+
+struct handed {
+    int fd;
+    atomic_int turn;
+    const char *why;
+};
+
+static void *read_two_files(void *arg)
+{
+    struct handed *h = arg;
+    char buf[8];
+    h->why = green_read(h->fd, buf, 1) == 1 ? NULL : "file";
+    h->turn = 1;
+    while (h->turn != 2)
+        green_sleep(GREEN_US);
+    green_within(GREEN_MS) /* a socket now: waits, and lets the hub run */
+        if (green_read(h->fd, buf, 1) >= 0 || errno != ETIMEDOUT)
+            h->why = "socket";
+    return NULL;
+}
+
+/* Scenario 127: a hub forgets what a number was that another has closed, even if nobody waits
+ * there. */
+static void test_number_of_another_kind(void **state)
+{
+    pthread_t thread;
+    int fd[2];
+    (void)state;
+    struct handed h = {.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)};
+    assert_int_equal(pthread_create(&thread, NULL, read_two_files, &h), 0);
+    while (h.turn != 1)
+        green_sleep(GREEN_US);
+    green_close(h.fd);
+    unix_pair(fd);
+    assert_int_equal(fd[0], h.fd);
+    h.turn = 2;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_null(h.why);
+    close_pair(fd);
+}
+
+/* ---- an RST that comes with the data must not hang the reader ---- */
+
+static void test_reset(void **state)
+{
+    struct linger hard = {1, 0};
+    char buf[64];
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        int fd[2];
+        tcp_pair(fd);
+        green_within(GREEN_MS / 10) /* registers the descriptor */
+            green_recv(fd[1], buf, sizeof buf, 0);
+        setsockopt(fd[0], SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+        assert_int_equal(green_send(fd[0], "data", 4, 0), 4);
+        green_close(fd[0]);
+        green_within(20 * GREEN_SEC) {
+            ssize_t n;
+            while ((n = green_recv(fd[1], buf, sizeof buf, 0)) > 0)
+                continue;
+            assert_true(n == 0 || errno == ECONNRESET);
+        }
+        green_close(fd[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_close_wakes_waiters),
+        cmocka_unit_test(test_reused_number),
+        cmocka_unit_test(test_reused_number_in_line),
+        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_close_wakes_other_hubs),
+        cmocka_unit_test(test_close_meets_wait),
+        cmocka_unit_test(test_close_from_outside),
+        cmocka_unit_test(test_number_of_another_kind),
+        cmocka_unit_test(test_reset),
+    };
+    return cmocka_run_group_tests_name("fd_close", tests, NULL, NULL);
+}
