@@ -261,6 +261,7 @@ static void mark_stale(struct green_hub *hub, void *arg)
     struct fd *s = (struct fd *)hub->fds + c->fd;
     if (!s->watched && s->kind == FD_UNKNOWN && s->flags == 0)
         return; /* nothing to forget */
+    s->generation++;
     s->stale = true;
     if (s->watched)
         tell(hub, s);

@@ -15,7 +15,7 @@
  *
  * Closing goes through fd_close (or fd_forget before a foreign close): it ends the registration and
  * wakes all waiters with -EBADF in every hub; `generation` tells a thread that was still on its way
- * that the number may mean another file now.
+ * that the number may mean another file now, also before the word of another hub has arrived.
  *
  * Sockets are never switched to O_NONBLOCK: descriptions may belong to the program. */
 #pragma once
@@ -58,16 +58,16 @@ enum fd_busy { FD_FREE, FD_TAKEN, FD_WANTED /* taken, and others stand in line *
 
 struct fd {
     /* The first cache line is all that reading and writing touch. */
-    uint8_t level[2];           /* enum fd_level, for FD_READ and FD_WRITE */
-    uint8_t busy[2];            /* enum fd_busy */
-    _Atomic uint8_t kind;       /* enum fd_kind */
-    _Atomic bool watched;       /* registered with the loop */
-    _Atomic bool stale;         /* another hub has closed the number */
-    bool closed;                /* the peer will send no more (EV_CLOSED seen) */
-    uint32_t generation;        /* grows with every close */
-    _Atomic uint64_t flags;     /* io.c's cache of O_NONBLOCK; 0: not asked */
-    struct wait_queue owner[2]; /* who owns the turn, while it waits for an edge */
-    struct fd_poller *pollers;  /* they watch, they take no turn */
+    uint8_t level[2];            /* enum fd_level, for FD_READ and FD_WRITE */
+    uint8_t busy[2];             /* enum fd_busy */
+    _Atomic uint8_t kind;        /* enum fd_kind */
+    _Atomic bool watched;        /* registered with the loop */
+    _Atomic bool stale;          /* another hub has closed the number */
+    bool closed;                 /* the peer will send no more (EV_CLOSED seen) */
+    _Atomic uint32_t generation; /* grows with every close, here or on another hub */
+    _Atomic uint64_t flags;      /* io.c's cache of O_NONBLOCK; 0: not asked */
+    struct wait_queue owner[2];  /* who owns the turn, while it waits for an edge */
+    struct fd_poller *pollers;   /* they watch, they take no turn */
 
     struct wait_queue line[2]; /* who waits for the turn, in order */
     struct message far;        /* sent by a hub that closed the number */

@@ -45,6 +45,7 @@ long io_unix_run(int fd, int how, unix_fn *attempt, const void *call)
     struct fd *s = op.slot;
     if (s == NULL)
         return hub == NULL ? -ENOMEM : fd_error(fd);
+    (void)fd_kind(s, fd); /* a slot in use, which another hub's close looks for */
     uint32_t generation = s->generation;
     long r = hub->current->refused != 0 ? park_refused(hub) : 0;
     for (int64_t pause = GREEN_MS; r == 0; pause = pause < 64 * GREEN_MS ? pause * 2 : pause) {

@@ -233,23 +233,72 @@ static void *close_without_a_hub(void *arg)
     return green_close(*(int *)arg) == 0 ? NULL : "failed";
 }
 
+static bool close_elsewhere(int fd)
+{
+    pthread_t thread;
+    void *why = "not made";
+    return pthread_create(&thread, NULL, close_without_a_hub, &fd) == 0 &&
+           pthread_join(thread, &why) == 0 && why == NULL;
+}
+
 /* Scenario 126: closed by an OS thread that has no hub. */
 static void test_close_from_outside(void **state)
 {
     int fd[2], result = 0;
-    pthread_t thread;
-    void *why = NULL;
     (void)state;
     unix_pair(fd);
     green_thread *t = green_spawn(read_errno, &fd[1]);
     green_sleep(GREEN_MS);
-    assert_int_equal(pthread_create(&thread, NULL, close_without_a_hub, &fd[1]), 0);
-    assert_int_equal(pthread_join(thread, &why), 0);
-    assert_null(why);
+    assert_true(close_elsewhere(fd[1]));
     green_within(10 * GREEN_SEC)
         assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, EBADF);
     green_close(fd[0]);
+}
+
+struct replaced {
+    int wait;   /* until this one is readable */
+    int number; /* then this one is closed elsewhere, */
+    int new[2]; /* and these take its number */
+};
+
+static int replace_elsewhere(void *arg)
+{
+    struct replaced *r = arg;
+    char c;
+    if (green_read(r->wait, &c, 1) != 1 || !close_elsewhere(r->number))
+        return -1;
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, r->new) == 0 &&
+                   r->new[0] == r->number &&write(r->new[1], "new", 3) == 3
+               ? 0
+               : -1;
+}
+
+/* Scenario 127: closed elsewhere after its reader was woken, and before that has run: the word to
+ * this hub has not even arrived. */
+static void test_number_reused_elsewhere(void **state)
+{
+    int fd[2], bell[2], result = 0;
+    char buf[8];
+    (void)state;
+    green_hub_stats before = stats_now();
+    unix_pair(fd);
+    unix_pair(bell);
+    struct replaced r = {.wait = bell[1], .number = fd[1]};
+    green_thread *replacer = green_spawn(replace_elsewhere, &r);
+    green_thread *reader = green_spawn(read_errno, &r.number);
+    green_yield();
+    assert_int_equal(write(bell[0], "x", 1), 1); /* first in the loop's list */
+    assert_int_equal(write(fd[0], "x", 1), 1);
+    assert_int_equal(green_join(replacer, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_join(reader, &result), 0);
+    assert_int_equal(result, EBADF);
+    assert_int_equal(green_read(r.new[0], buf, sizeof buf), 3);
+    close_pair(bell);
+    close_pair(r.new);
+    assert_int_equal(green_close(fd[0]), 0);
+    assert_nothing_left(before);
 }
 
 struct handed {
@@ -327,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_close_wakes_other_hubs),
         cmocka_unit_test(test_close_meets_wait),
         cmocka_unit_test(test_close_from_outside),
+        cmocka_unit_test(test_number_reused_elsewhere),
         cmocka_unit_test(test_number_of_another_kind),
         cmocka_unit_test(test_reset),
     };
