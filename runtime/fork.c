@@ -79,6 +79,5 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
     t->group = NULL;
     t->joined = t->detached = false;
     hub->current = t;
-    hubs_forget_gone();
     return true;
 }

@@ -9,8 +9,6 @@ struct green_hub;
 void hubs_fork_begin(void);
 void hubs_fork_end(void);
 void hubs_forked(void);
-/* Close the descriptors that the hubs that are gone had for themselves. */
-void hubs_forget_gone(void);
 
 /* local.c, coroutine.c: keys and stack pools stand still during the fork, in the child they go on.
  */

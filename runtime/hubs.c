@@ -101,7 +101,7 @@ bool hubs_post(struct green_hub *hub, struct message *message)
 
 /* ---- forks (fork.h) ---- */
 
-static struct list gone = {&gone, &gone}; /* hubs of the parent */
+static struct list gone = {&gone, &gone}; /* hubs of the parent: leak checkers find them */
 
 void hubs_fork_begin(void)
 {
@@ -121,6 +121,7 @@ void hubs_forked(void)
         list_append(&gone, &hub->hubs);
         hub->gone = true;
         hub->rung = true; /* the bell is the parent's */
+        hub_events_forget(hub);
         *hub->ends = (green_guard){0};
     }
     count = 0;
@@ -128,15 +129,6 @@ void hubs_forked(void)
     next_up = NULL;
     hubs_many = false;
     pthread_mutex_unlock(&lock);
-}
-
-void hubs_forget_gone(void)
-{
-    while (!list_empty(&gone)) {
-        struct green_hub *hub = CONTAINER(gone.next, struct green_hub, hubs);
-        list_remove(&hub->hubs);
-        hub_events_forget(hub);
-    }
 }
 
 /* ---- hubs that share the work: on OS threads of their own, and the first caller's ---- */

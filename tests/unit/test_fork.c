@@ -256,6 +256,33 @@ static void an_os_thread_forks(void **state)
     assert_int_equal(status_of(pid), 0);
 }
 
+/* ---- what a daemon does: close all, open its own ---- */
+
+static int close_all_and_open(void)
+{
+    enum { FIRST = 3, LAST = 100 };
+    int fds[2], opened[20];
+    char c;
+    for (int fd = FIRST; fd <= LAST; fd++)
+        close(fd);
+    for (int i = 0; i < 20; i++)
+        must((opened[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) == FIRST + i);
+    must(green_sleep(GREEN_MS) == 0);
+    for (int i = 0; i < 20; i++)
+        must(fcntl(opened[i], F_GETFD) == FD_CLOEXEC);
+    must(pipe(fds) == 0);
+    green_within(GREEN_MS)
+        must(green_read(fds[0], &c, 1) < 0 && errno == ETIMEDOUT);
+    return 0;
+}
+
+/* Scenario 157: what a child opens where the parent's loop had its descriptors stays open. */
+static void child_closes_all(void **state)
+{
+    (void)state;
+    in_child(close_all_and_open);
+}
+
 /* ---- what goes along ---- */
 
 static green_thread *vanished;
@@ -575,6 +602,7 @@ int main(void)
         cmocka_unit_test(child_ends_with_its_thread),
         cmocka_unit_test(another_hub_forks),
         cmocka_unit_test(an_os_thread_forks),
+        cmocka_unit_test(child_closes_all),
         cmocka_unit_test(calls_on_what_is_gone),
         cmocka_unit_test(deadline_goes_along),
         cmocka_unit_test(signals_go_along),
