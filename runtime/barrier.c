@@ -7,7 +7,6 @@
 GREEN_API int green_barrier_wait(green_barrier *b)
 {
     struct green_hub *hub = hub_here();
-    unsigned here = 1;
     if (hub == NULL)
         return -1;
     int err = shared_refused(hub);
@@ -15,9 +14,7 @@ GREEN_API int green_barrier_wait(green_barrier *b)
         return (int)returned(err);
     guard_enter(hub, &b->guard);
     /* Counted anew each time: who gave up is in the line no more. */
-    for (struct waiter *w = queue_of(&b->waiters)->head; w != NULL; w = w->next)
-        here++;
-    if (here < b->parties)
+    if (shared_count(hub, &b->waiters) + 1 < b->parties)
         return (int)returned(shared_wait(hub, &b->guard, &b->waiters, 0, "barrier", b));
     shared_wake_all(hub, &b->waiters, 0);
     guard_leave(hub, &b->guard);

@@ -31,7 +31,7 @@ static int put(struct green_hub *hub, green_chan *c, const void *item)
     struct waiter *receiver;
     if (c->closed)
         return -EPIPE;
-    if (c->count == 0 && (receiver = shared_claim(&c->receivers)) != NULL) {
+    if (c->count == 0 && (receiver = shared_claim(hub, &c->receivers)) != NULL) {
         copy(c, receiver->standing->item, item);
         shared_deliver(hub, receiver, 0);
         return 0;
@@ -44,7 +44,7 @@ static int put(struct green_hub *hub, green_chan *c, const void *item)
 
 static int take(struct green_hub *hub, green_chan *c, void *item)
 {
-    struct waiter *sender = c->count == c->capacity ? shared_claim(&c->senders) : NULL;
+    struct waiter *sender = c->count == c->capacity ? shared_claim(hub, &c->senders) : NULL;
     if (c->count > 0) {
         copy(c, item, slot(c, 0));
         c->first = c->first + 1 < c->capacity ? c->first + 1 : 0;

@@ -125,7 +125,7 @@ static bool hand_over(struct green_hub *hub, green_queue *q, void *item)
 {
     struct waiter *w;
     bool taken = false;
-    while (!taken && (w = shared_claim(&q->getters)) != NULL) {
+    while (!taken && (w = shared_claim(hub, &q->getters)) != NULL) {
         taken = w->standing->tag == GET;
         *(void **)w->standing->item = item;
         shared_deliver(hub, w, 0);
@@ -151,7 +151,7 @@ static int put(struct green_hub *hub, green_queue *q, void *item)
 static void admit(struct green_hub *hub, green_queue *q)
 {
     struct waiter *w;
-    while (!full(q) && q->count < q->room && (w = shared_claim(&q->putters)) != NULL) {
+    while (!full(q) && q->count < q->room && (w = shared_claim(hub, &q->putters)) != NULL) {
         q->unfinished++;
         store(q, w->standing->item);
         shared_deliver(hub, w, 0);

@@ -10,7 +10,7 @@ enum { READER, WRITER };
 static void grant(struct green_hub *hub, green_rwlock *l)
 {
     int tag;
-    while (l->writer == NULL && shared_first(&l->waiters, &tag) != NULL) {
+    while (l->writer == NULL && shared_first(hub, &l->waiters, &tag) != NULL) {
         if (tag == WRITER && l->readers > 0)
             return;
         struct green_thread *t = shared_wake(hub, &l->waiters, 0);
@@ -31,7 +31,7 @@ static int lock_as(green_rwlock *l, int tag)
     if (err < 0)
         return err;
     guard_enter(hub, &l->guard);
-    bool line = shared_first(&l->waiters, &first) != NULL;
+    bool line = shared_first(hub, &l->waiters, &first) != NULL;
     if (l->writer == hub->current) {
         err = -EDEADLK;
     } else if (tag == READER && l->writer == NULL && !line) {

@@ -52,21 +52,40 @@ static struct green_thread *thread_of(struct waiter *w)
     return choice != NULL ? choice->thread : CONTAINER(w, struct green_thread, waiter);
 }
 
-struct green_thread *shared_first(green_waiters *waiters, int *tag)
+/* Its thread is the parent's: this is a forked child. */
+static bool left_behind(const struct green_hub *hub, struct waiter *w)
 {
-    struct waiter *w = queue_of(waiters)->head;
+    const struct green_hub *home = thread_of(w)->hub;
+    return UNLIKELY(home != hub) && home->gone;
+}
+
+struct green_thread *shared_first(struct green_hub *hub, green_waiters *waiters, int *tag)
+{
+    struct waiter *w;
+    while ((w = queue_of(waiters)->head) != NULL && left_behind(hub, w))
+        wait_dequeue(w);
     if (w == NULL)
         return NULL;
     *tag = w->standing->tag;
     return thread_of(w);
 }
 
-struct waiter *shared_claim(green_waiters *waiters)
+unsigned shared_count(struct green_hub *hub, green_waiters *waiters)
+{
+    unsigned count = 0;
+    for (struct waiter *w = queue_of(waiters)->head; w != NULL; w = w->next)
+        count += !left_behind(hub, w);
+    return count;
+}
+
+struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters)
 {
     struct waiter *w;
     while ((w = queue_of(waiters)->head) != NULL) {
         struct choice *choice = w->standing->choice;
         wait_dequeue(w);
+        if (left_behind(hub, w))
+            continue;
         int ticket = choice != NULL ? choice_claim(choice) : 0;
         if (ticket > 0)
             w->standing->ticket = ticket; /* without one its thread may be leaving already */
@@ -170,7 +189,7 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int
 
 struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome)
 {
-    struct waiter *w = shared_claim(waiters);
+    struct waiter *w = shared_claim(hub, waiters);
     return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
 }
 

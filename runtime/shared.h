@@ -124,12 +124,16 @@ int shared_hand(struct green_hub *hub, green_guard *guard, green_waiters *waiter
 int shared_wait(struct green_hub *hub, green_guard *guard, green_waiters *waiters, int tag,
                 const char *why, const void *object);
 
-/* Inside the guard: the first in line and its tag; NULL: nobody waits. */
-struct green_thread *shared_first(green_waiters *waiters, int *tag);
+/* Inside the guard: the first in line and its tag; NULL: nobody waits. Here and below, those that a
+ * fork has left behind in the parent do not count. */
+struct green_thread *shared_first(struct green_hub *hub, green_waiters *waiters, int *tag);
+
+/* Inside the guard: how many stand in line. */
+unsigned shared_count(struct green_hub *hub, green_waiters *waiters);
 
 /* Inside the guard: take the first in line that can still be had out of it; NULL: nobody waits. It
  * has to be delivered an outcome before the guard is left. */
-struct waiter *shared_claim(green_waiters *waiters);
+struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters);
 struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter, int outcome);
 
 /* Inside the guard: wake the first in line with an outcome; NULL: nobody waits. */

@@ -16,9 +16,9 @@
  * own that is made at its first call that needs one: a child that just execs pays nothing, and the
  * parent's loops are never touched.
  *  - All other green threads, hubs and pool threads are gone, with what they held: a mutex that one
- *    had locked stays locked. An object that one waited on, or that another OS thread was just
- *    using, or a group that one is in, must not be used any more. Calls on such a thread or hub
- * fail with ESRCH.
+ *    had locked stays locked. Those that waited for an object stand in its line no more. An object
+ *    that another OS thread was just using, or a group or pool that one is in or waits for, must
+ *    not be used any more. Calls on such a thread or hub fail with ESRCH.
  *  - Descriptors are shared, as ever. Deadlines around the call hold in the child, too, and signal
  *    subscriptions go on there; their handlers are gone. The loop of green_hub_event_base is a new
  *    one: the events of the old are gone and must not be touched.

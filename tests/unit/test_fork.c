@@ -1,61 +1,16 @@
 /* test_fork.c - fork(2) in a process with hubs (green/hub.h). The children leave by _exit, with a
  * number that tells what went wrong. */
-#include "net_unit.h"
+#include "forks.h"
 
 #include <green/coroutine.h>
 #include <green/dns.h>
 #include <green/file.h>
 #include <green/link.h>
 #include <green/local.h>
-#include <green/mutex.h>
 #include <green/process.h>
 #include <green/signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
-
-static pid_t parent;
-
-/* A child cannot free what threads held that it does not have: no leaks are looked for. */
-int __lsan_is_turned_off(void);
-int __lsan_is_turned_off(void)
-{
-    return getpid() != parent;
-}
-
-/* In a child: leave with the line if it is not so. */
-#define must(condition)      \
-    do {                     \
-        if (!(condition))    \
-            return __LINE__; \
-    } while (0)
-
-/* A line does not fit into an exit status. */
-static int leave(int line)
-{
-    if (line != 0)
-        fprintf(stderr, "# child: %s:%d: %s\n", __FILE__, line, strerror(errno));
-    _exit(line != 0);
-}
-
-static int status_of(pid_t pid)
-{
-    int status = -1;
-    assert_true(pid > 0);
-    wait_for(waitpid(pid, &status, WNOHANG) == pid); /* others run meanwhile */
-    return status;
-}
-
-/* Run it in a child; the parent's threads go on meanwhile. */
-static void in_child(int (*fn)(void))
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        VALGRIND_CLO_CHANGE("--leak-check=no");
-        leave(fn());
-    }
-    assert_int_equal(status_of(pid), 0);
-}
 
 /* ---- what runs in the parent ---- */
 
@@ -384,65 +339,6 @@ static void look_ups(void **state)
     assert_int_equal(look_up(), 0);
 }
 
-static green_mutex ours = GREEN_MUTEX_INIT, theirs = GREEN_MUTEX_INIT, nobodys = GREEN_MUTEX_INIT;
-
-static int lock_and_stay(void *mutex)
-{
-    return green_mutex_lock(mutex) < 0 ? -1 : sleep_long(NULL);
-}
-
-static int locks_here(void)
-{
-    must(green_mutex_unlock(&ours) == 0);
-    must(green_mutex_unlock(&theirs) < 0 && errno == EPERM);
-    must(green_mutex_trylock(&theirs) < 0 && errno == EBUSY);
-    green_within(GREEN_MS)
-        must(green_mutex_lock(&theirs) < 0 && errno == ETIMEDOUT);
-    must(green_mutex_lock(&nobodys) == 0 && green_mutex_unlock(&nobodys) == 0);
-    return 0;
-}
-
-static green_mutex held = GREEN_MUTEX_INIT;
-
-static int hold_a_while(void *mutex)
-{
-    if (green_mutex_lock(mutex) < 0 || green_sleep(10 * GREEN_MS) < 0)
-        return -1;
-    return green_mutex_unlock(mutex);
-}
-
-static void lock_at_exit(void)
-{
-    bool had = green_mutex_lock(&held) == 0 && green_sleep(GREEN_MS) == 0;
-    _exit(had && green_mutex_unlock(&held) == 0 ? 0 : 1);
-}
-
-/* Scenario 83: the handlers of exit() wait for what green threads hold. */
-static void locks_at_exit(void **state)
-{
-    (void)state;
-    pid_t pid = fork();
-    if (pid == 0) {
-        atexit(lock_at_exit);
-        green_spawn(hold_a_while, &held);
-        green_yield();
-        exit(2);
-    }
-    assert_int_equal(status_of(pid), 0);
-}
-
-/* Scenario 88: the thread that forks has what it had; what others had stays locked. */
-static void locks_go_along(void **state)
-{
-    (void)state;
-    assert_int_equal(green_mutex_lock(&ours), 0);
-    green_thread *t = green_spawn(lock_and_stay, &theirs);
-    green_yield();
-    in_child(locks_here);
-    assert_int_equal(green_mutex_unlock(&ours), 0);
-    assert_int_equal(green_kill(t, NULL), 0);
-}
-
 static int start_another(void)
 {
     int status = -1;
@@ -607,8 +503,6 @@ int main(void)
         cmocka_unit_test(deadline_goes_along),
         cmocka_unit_test(signals_go_along),
         cmocka_unit_test(look_ups),
-        cmocka_unit_test(locks_go_along),
-        cmocka_unit_test(locks_at_exit),
         cmocka_unit_test(processes_in_a_child),
         cmocka_unit_test(locks_of_others),
         cmocka_unit_test(lanes_in_a_child),
