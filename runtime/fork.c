@@ -4,8 +4,8 @@
  * never told of anything, since their epoll instances are shared with the parent. The hubs are just
  * marked as gone, and the OS thread that is left has none. Its first call that needs one makes it,
  * and the thread that forked moves in (self_hub_new). All other green threads still belong to hubs
- * that are gone: in the lines of shared objects they are passed over (shared.c), and whoever wakes one
- * elsewhere puts it into a ready queue that nobody runs. */
+ * that are gone: in the lines of shared objects they are passed over (shared.c), and whoever wakes
+ * one elsewhere puts it into a ready queue that nobody runs. */
 #include "fork.h"
 #include "self.h"
 #include <errno.h>
