@@ -1,5 +1,6 @@
 /* io_connect.c - accept and connect: see io.h. */
 #include "io_op.h"
+#include "shared.h"
 #include "sys.h"
 #include <fcntl.h>
 
@@ -9,20 +10,27 @@ struct accept_call {
     int flags;
 };
 
-/* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first. (If several
- * processes share one, another may be faster, and the call blocks: give such listeners O_NONBLOCK.)
- */
+/* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first, and no other hub may
+ * come between. (If another process does, the call blocks: give such listeners O_NONBLOCK.) */
+static long accept_blocking(const struct op *op, const struct accept_call *c)
+{
+    static green_guard accepting;
+    struct green_hub *hub = self_hub();
+    struct pollfd p = {op->fd, POLLIN, 0};
+    guard_enter(hub, &accepting);
+    long r = fd_look(&p, 1);
+    r = r == 0 ? -EAGAIN : SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
+    guard_leave(hub, &accepting);
+    return r;
+}
+
 static long accept_attempt(struct op *op, void *call)
 {
     struct accept_call *c = call;
-    if (!io_nonblocking(op)) {
-        struct pollfd p = {op->fd, POLLIN, 0};
-        if (fd_look(&p, 1) == 0)
-            return -EAGAIN;
-    }
     long r;
     do
-        r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
+        r = io_nonblocking(op) ? SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags)
+                               : accept_blocking(op, c);
     while (r == -ECONNABORTED && (op->how & IO_HONOUR) == 0); /* gone already: nobody's concern */
     if (r >= 0)
         fd_fresh(self_hub(), (int)r, fd_kind(op->slot, op->fd));
