@@ -31,8 +31,8 @@ typedef enum green_queue_order {
 typedef struct green_queue_options {
     green_queue_order order;
     size_t limit; /* put waits while so many are there; 0: no limit */
-    /* < 0: a comes before b. Called while the queue is held: it must not block, nor call into
-     * this library. */
+    /* < 0: a comes before b. Called while the queue is held: it must not block, throw (C++), nor
+     * call into this library. */
     int (*compare)(const void *a, const void *b);
     /* Called for items that nobody will take: at an immediate shutdown, and by free. May be NULL */
     void (*discard)(void *item);

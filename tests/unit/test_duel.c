@@ -5,6 +5,7 @@
 #include "../soak/duel.h"
 #include <green/channel.h>
 #include <green/event.h>
+#include <green/mutex.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/semaphore.h>
@@ -177,6 +178,76 @@ static void test_plain_os_threads(void **state)
     }
 }
 
+/* ---- OS threads of the program's ---- */
+
+struct ring {
+    green_mutex mutex;
+    green_semaphore semaphore;
+    green_rwlock rwlock;
+    int kind; /* which of these */
+    bool hasty;
+    long inside; /* how often somebody was: not atomic */
+};
+
+static int ring_enter(struct ring *r)
+{
+    return r->kind == 0   ? green_mutex_lock(&r->mutex)
+           : r->kind == 1 ? green_semaphore_acquire(&r->semaphore)
+                          : green_rwlock_write(&r->rwlock);
+}
+
+static int ring_leave(struct ring *r)
+{
+    return r->kind == 0   ? green_mutex_unlock(&r->mutex)
+           : r->kind == 1 ? green_semaphore_release(&r->semaphore)
+                          : green_rwlock_unlock(&r->rwlock);
+}
+
+/* How often it was inside; -1: something was wrong. */
+static void *box(void *arg)
+{
+    struct ring *r = arg;
+    long entered = 0;
+    for (int i = 0; i < fewer(10000); i++) {
+        int err = 0;
+        green_within(r->hasty &&i % 3 == 0 ? GREEN_US : INT64_MAX)
+            err = ring_enter(r);
+        if (err < 0 && (errno != ETIMEDOUT || !green_expired()))
+            return (void *)-1L;
+        if (err < 0)
+            continue;
+        r->inside++;
+        entered++;
+        if (ring_leave(r) < 0)
+            return (void *)-1L;
+    }
+    return (void *)entered;
+}
+
+/* Scenario 84: OS threads that know nothing of hubs, ten thousand times, with deadlines too. */
+static void test_os_threads_fight(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++)
+        for (int hasty = 0; hasty <= 1; hasty++) {
+            struct ring r = {.semaphore = GREEN_SEMAPHORE_INIT(1), .kind = kind, .hasty = hasty};
+            pthread_t threads[2];
+            long sum = 0;
+            for (int i = 0; i < 2; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, box, &r), 0);
+            for (int i = 0; i < 2; i++) {
+                void *entered = NULL;
+                assert_int_equal(pthread_join(threads[i], &entered), 0);
+                assert_true((long)entered >= (hasty ? 1 : fewer(10000)));
+                sum += (long)entered;
+            }
+            assert_int_equal(r.inside, sum);
+            assert_null(r.mutex.waiters.first);
+            assert_null(r.semaphore.waiters.first);
+            assert_null(r.rwlock.waiters.first);
+        }
+}
+
 /* ---- objects on the waiter's stack ---- */
 
 struct things {
@@ -264,8 +335,9 @@ int main(void)
         cmocka_unit_test(test_cancelled_while_served),
         cmocka_unit_test(test_plain_os_threads),
         cmocka_unit_test(test_freed_after_the_wait),
+        cmocka_unit_test(test_os_threads_fight),
     };
-    size_t n = 4;
+    size_t n = 5;
     for (int i = 0; i < duels_count && n < DUELS_MOST; i++) {
         tests[n] = (struct CMUnitTest)cmocka_unit_test_prestate(test_duel, (void *)duels[i]);
         tests[n++].name = duels[i]->name;

@@ -113,6 +113,40 @@ static void test_orders(void **state)
     assert_int_equal(errno, EINVAL);
 }
 
+static unsigned dice = 1;
+
+static int by_the_dice(const void *a, const void *b)
+{
+    (void)a, (void)b;
+    dice = dice * 1103515245 + 12345;
+    return (int)(dice >> 16) % 3 - 1;
+}
+
+/* Scenario 103: an order that contradicts itself makes the order wrong, and nothing else: each item
+ * comes out once. */
+static void test_senseless_order(void **state)
+{
+    enum { N = 300 };
+    green_queue *q = green_queue_make(
+        &(green_queue_options){.order = GREEN_QUEUE_PRIORITY, .compare = by_the_dice});
+    bool seen[N] = {false};
+    void *i = NULL;
+    (void)state;
+    assert_non_null(q);
+    for (long n = 0, out = 0; out < N;) {
+        for (int k = 0; k < 7 && n < N; k++)
+            assert_int_equal(green_queue_put(q, item(n++)), 0);
+        for (int k = 0; k < 5 && out < N; k++, out++) {
+            assert_int_equal(green_queue_get(q, &i), 1);
+            assert_in_range(value(i), 0, N - 1);
+            assert_false(seen[value(i)]);
+            seen[value(i)] = true;
+        }
+    }
+    assert_int_equal(green_queue_count(q), 0);
+    green_queue_free(q);
+}
+
 static void test_grows(void **state)
 {
     void *i;
@@ -307,33 +341,46 @@ static void test_shutdown(void **state)
 
 /* ---- a callback of the loop puts, and cannot wait ---- */
 
-static int in_callback;
+static struct {
+    green_queue *empty, *full; /* with a getter there, a putter here */
+    bool as_it_should;
+} served;
 
-static void put_in_callback(evutil_socket_t fd, short what, void *queue)
+static void serve_in_callback(evutil_socket_t fd, short what, void *arg)
 {
-    void *i;
-    (void)fd;
-    (void)what;
-    in_callback = green_queue_try_put(queue, item(5)) == 0 && green_queue_get(queue, &i) < 0 &&
-                  errno == EDEADLK;
+    void *i = NULL;
+    (void)fd, (void)what, (void)arg;
+    bool put = green_queue_try_put(served.empty, item(5)) == 0;
+    bool waits = green_queue_get(served.empty, &i) == 1 || errno != EDEADLK;
+    served.as_it_should = put && !waits && green_queue_try_put(served.full, item(9)) < 0 &&
+                          errno == EAGAIN && green_queue_try_get(served.full, &i) == 1 &&
+                          value(i) == 1;
 }
 
-/* Scenario 98: a callback puts, and cannot wait. */
+/* Scenario 98: a callback puts and takes, which lets others go on, and cannot wait. */
 static void test_callback_of_the_loop(void **state)
 {
-    green_queue *q = green_queue_make(NULL);
     struct timeval soon = {0, 1000};
     void *i = NULL;
     (void)state;
-    event_base_once(green_hub_event_base(), -1, EV_TIMEOUT, put_in_callback, q, &soon);
-    assert_int_equal(green_queue_get(q, &i), 1);
+    served.empty = green_queue_make(NULL);
+    served.full = queue_of(GREEN_QUEUE_FIFO, 1);
+    assert_int_equal(green_queue_put(served.full, item(1)), 0);
+    event_base_once(green_hub_event_base(), -1, EV_TIMEOUT, serve_in_callback, NULL, &soon);
+    green_thread *t = green_spawn(put_one, &(struct job){served.full, 2});
+    assert_int_equal(green_queue_get(served.empty, &i), 1);
     assert_int_equal(value(i), 5);
-    assert_true(in_callback);
-    green_queue_free(q);
+    assert_true(served.as_it_should);
+    assert_int_equal(result_of(t), 0);
+    assert_int_equal(green_queue_get(served.full, &i), 1);
+    assert_int_equal(value(i), 2);
+    green_queue_free(served.empty);
+    green_queue_free(served.full);
 }
 
 /* ---- no memory: the call says so, and nothing is lost ---- */
 
+/* Scenario 103: a put that fails harms nobody else: the next in line goes on. */
 static void test_no_memory(void **state)
 {
     void *i;
@@ -494,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_senseless_order),
         cmocka_unit_test(test_bound_and_resize),
         cmocka_unit_test(test_getters_in_order),
         cmocka_unit_test(test_peek),

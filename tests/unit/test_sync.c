@@ -212,6 +212,7 @@ static void test_semaphore(void **state)
     assert_int_equal(s.count, 0);
     assert_fails(green_semaphore_release(&b), EOVERFLOW);
     assert_int_equal(green_semaphore_acquire(&b), 0);
+    assert_fails(green_semaphore_try(&b), EBUSY); /* there was none too many */
     assert_int_equal(green_semaphore_release(&b), 0);
 }
 
@@ -245,6 +246,11 @@ struct reader {
     bool write;
 };
 
+static int unlock_foreign_rwlock(void *lock)
+{
+    return green_rwlock_unlock(lock) < 0 ? errno : 0;
+}
+
 static int use_rwlock(void *arg)
 {
     struct reader *r = arg;
@@ -255,7 +261,7 @@ static int use_rwlock(void *arg)
     return green_rwlock_unlock(r->lock);
 }
 
-/* Scenario 90: writers and readers by turns, and a writer that gives up. */
+/* Scenarios 86, 90: writers and readers by turns, a writer that gives up, a stranger. */
 static void test_rwlock(void **state)
 {
     green_rwlock l = GREEN_RWLOCK_INIT;
@@ -294,7 +300,11 @@ static void test_rwlock(void **state)
     green_rwlock_unlock(&l);
     assert_int_equal(green_rwlock_write(&l), 0);
     assert_fails(green_rwlock_read(&l), EDEADLK);
-    green_rwlock_unlock(&l);
+    assert_int_equal(green_join(green_spawn(unlock_foreign_rwlock, &l), &result), 0);
+    assert_int_equal(result, EPERM);
+    assert_ptr_equal(l.writer, green_self());
+    assert_int_equal(green_rwlock_unlock(&l), 0);
+    assert_fails(green_rwlock_unlock(&l), EPERM);
 }
 
 /* ---- barrier ---- */
