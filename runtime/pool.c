@@ -18,9 +18,15 @@ static bool full(const green_pool *p)
     return p->limit > 0 && p->group.live + p->promised >= p->limit;
 }
 
+static bool has_to_wait(const green_pool *p)
+{
+    return !p->group.cancelled && (full(p) || p->first != NULL);
+}
+
+/* All of them, when the pool has failed or was cancelled: they learn it at their start. */
 static void let_in(green_pool *p)
 {
-    while (!full(p) && wake_first(line_of(p), 0))
+    while ((p->group.cancelled || !full(p)) && wake_first(line_of(p), 0))
         p->promised++;
 }
 
@@ -44,7 +50,7 @@ GREEN_API int green_pool_spawn(green_pool *p, int (*fn)(void *), void *arg)
     struct green_hub *hub = hub_here();
     if (hub == NULL || group_here(&p->group, hub) < 0)
         return -1;
-    if (full(p) || p->first != NULL) {
+    if (has_to_wait(p)) {
         bool inside = hub->current->group == &p->group;
         if (inside && p->promised == 0 && p->nested + 1 >= p->group.live)
             return fail(EDEADLK, "all %d threads of the pool wait for room in it", p->group.live);
@@ -63,7 +69,7 @@ GREEN_API int green_pool_try_spawn(green_pool *p, int (*fn)(void *), void *arg)
     struct green_hub *hub = hub_here();
     if (hub == NULL || group_here(&p->group, hub) < 0)
         return -1;
-    if (full(p) || p->first != NULL) {
+    if (has_to_wait(p)) {
         hub_spend(hub);
         return (int)returned(-EBUSY);
     }
@@ -78,12 +84,19 @@ GREEN_API void green_pool_resize(green_pool *p, int limit)
 
 GREEN_API int green_pool_join(green_pool *p)
 {
+    struct green_hub *hub = hub_here();
+    if (hub == NULL || group_here(&p->group, hub) < 0)
+        return -1;
+    green_shield()
+        while (p->promised > 0 && green_yield() == 0) /* those let in start theirs first */
+            continue;
     return green_group_join(&p->group);
 }
 
 GREEN_API void green_pool_cancel(green_pool *p)
 {
     green_group_cancel(&p->group);
+    let_in(p);
 }
 
 /* ---- map ---- */

@@ -10,8 +10,8 @@
  * than the limit are drawn ahead of the consumer.
  *
  * A pool belongs to the hub that uses it. Failure is as in green/group.h: the first negative result
- * cancels the others and is the error of the join. Deadlines, too: one around green_pool_spawn, for
- * the wait, also holds for fn. */
+ * cancels the others, fails whoever waits for room (ECANCELED), and is the error of the join.
+ * Deadlines, too: one around green_pool_spawn, for the wait, also holds for fn. */
 #pragma once
 #include <green/group.h>
 

@@ -92,6 +92,24 @@ static void test_join_with_others_in_line(void **state)
     assert_int_equal(green_join(t, NULL), 0);
 }
 
+/* Scenarios 37, 112: nor is the pool empty while one that was let in has not run yet. */
+static void test_join_with_one_let_in(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+    green_thread *t = green_spawn(spawn_work, &p);
+    while (p.group.live > 0)
+        assert_int_equal(green_yield(), 0);
+    assert_int_equal(p.promised, 1);
+    assert_int_equal(green_pool_join(&p), 0);
+    assert_int_equal(stats_now().spawned - before.spawned, 3);
+    assert_int_equal(p.group.live + p.promised, 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_nothing_left(before);
+}
+
 /* Scenario 112: who waits for room in a pool that is cancelled, or is cancelled itself, spawns
  * nothing; and the pool is empty after the join. */
 static void test_cancelled_while_spawning(void **state)
@@ -116,6 +134,43 @@ static void test_cancelled_while_spawning(void **state)
     assert_fails(green_pool_join(&p), ECANCELED);
     assert_int_equal(p.group.live, 0);
     assert_int_equal(most, 0); /* none of theirs has run */
+    assert_nothing_left(before);
+}
+
+static int fail_soon(void *arg)
+{
+    (void)arg;
+    green_yield();
+    errno = ERANGE;
+    return -7;
+}
+
+/* Scenario 112: one that fails cancels the others, lets nobody in any more, and is the error of the
+ * join, with its sentence; then the pool can be used again. */
+static void test_failure(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(2);
+    green_thread *t[3];
+    int result;
+    (void)state;
+    green_hub_stats before = stats_now();
+    running = most = 0;
+    assert_int_equal(green_pool_spawn(&p, fail_soon, NULL), 0);
+    assert_int_equal(green_pool_spawn(&p, sleep_long, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        t[i] = green_spawn(spawn_work, &p);
+    assert_fails(green_pool_join(&p), ERANGE);
+    assert_int_equal(p.group.result, -7);
+    assert_non_null(strstr(green_errmsg(), strerror(ERANGE)));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(green_join(t[i], &result), 0);
+        assert_int_equal(result, -ECANCELED);
+    }
+    assert_int_equal(most, 0);
+    assert_int_equal(p.promised, 0);
+    assert_int_equal(green_pool_spawn(&p, work, NULL), 0);
+    assert_int_equal(green_pool_join(&p), 0);
+    assert_int_equal(most, 1);
     assert_nothing_left(before);
 }
 
@@ -235,6 +290,42 @@ static void test_ordered_stream(void **state)
     assert_int_equal(green_stream_next(s, &n), 0);
     green_stream_close(s);
     assert_nothing_left(before);
+}
+
+static int finished[20], finished_count;
+
+static int nap_by_number(void *item)
+{
+    int *n = item;
+    for (int i = *n * 7 % 5; i > 0; i--)
+        green_yield();
+    finished[finished_count++] = *n;
+    return 0;
+}
+
+/* Scenario 108: in the very order of their ends. */
+static void test_unordered_is_by_the_ends(void **state)
+{
+    struct source source = {0, 20, -1};
+    green_stream_options options = {.next = draw,
+                                    .source = &source,
+                                    .fn = nap_by_number,
+                                    .size = sizeof(int),
+                                    .limit = 6,
+                                    .unordered = true};
+    int n, moved = 0;
+    (void)state;
+    finished_count = 0;
+    green_stream *s = green_stream_open(&options);
+    assert_non_null(s);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(green_stream_next(s, &n), 1);
+        assert_int_equal(n, finished[i]);
+        moved += n != i;
+    }
+    assert_int_equal(green_stream_next(s, &n), 0);
+    assert_true(moved > 0);
+    green_stream_close(s);
 }
 
 /* Scenarios 108, 110: as they are done; the source fails, too. */
@@ -375,6 +466,25 @@ static void test_failures_at_any_place(void **state)
     assert_nothing_left(before);
 }
 
+/* Scenario 110: the same with a map: whichever fails is its error, and all have ended by then. */
+static void test_map_fails_at_any_place(void **state)
+{
+    enum { N = 9 };
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (int limit = 0; limit <= 3; limit++)
+        for (int at = 0; at < N; at++) {
+            green_pool p = GREEN_POOL_INIT(limit);
+            int items[N];
+            for (int i = 0; i < N; i++)
+                items[i] = i == at ? -1 : i;
+            assert_fails(green_pool_map(&p, fail_at_minus, items, N, sizeof items[0]), ERANGE);
+            assert_int_equal(stats_now().threads, before.threads);
+            assert_int_equal(green_pool_map(&p, fail_at_minus, items, (size_t)at, sizeof(int)), 0);
+        }
+    assert_nothing_left(before);
+}
+
 /* Left early: what is at work is cancelled and waited for. */
 static void test_stream_closed_early(void **state)
 {
@@ -404,14 +514,18 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_nobody_overtakes),
         cmocka_unit_test(test_join_with_others_in_line),
+        cmocka_unit_test(test_join_with_one_let_in),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_cancelled_while_spawning),
+        cmocka_unit_test(test_failure),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_map),
         cmocka_unit_test(test_ordered_stream),
         cmocka_unit_test(test_unordered_stream),
+        cmocka_unit_test(test_unordered_is_by_the_ends),
         cmocka_unit_test(test_impatient_consumer),
         cmocka_unit_test(test_failures_at_any_place),
+        cmocka_unit_test(test_map_fails_at_any_place),
         cmocka_unit_test(test_stream_closed_early),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);
