@@ -13,12 +13,12 @@
 
 /* ---- plain sockets ---- */
 
-static ssize_t socket_read(green_conn *c, void *buf, size_t n)
+static __attribute__((hot)) ssize_t socket_read(green_conn *c, void *buf, size_t n)
 {
     return returned(green_io_receive(c->fd, buf, n));
 }
 
-static ssize_t socket_write(green_conn *c, const void *buf, size_t n)
+static __attribute__((hot)) ssize_t socket_write(green_conn *c, const void *buf, size_t n)
 {
     return returned(green_io_send(c->fd, buf, n));
 }
@@ -92,7 +92,7 @@ void conn_no_delay(int fd)
 
 /* ---- any class ---- */
 
-GREEN_API ssize_t green_conn_read(green_conn *c, void *buf, size_t n)
+GREEN_API __attribute__((hot)) ssize_t green_conn_read(green_conn *c, void *buf, size_t n)
 {
     return c->class->read(c, buf, n);
 }
@@ -111,7 +111,7 @@ GREEN_API ssize_t green_conn_read_full(green_conn *c, void *buf, size_t n)
     return (ssize_t)done;
 }
 
-GREEN_API ssize_t green_conn_write(green_conn *c, const void *buf, size_t n)
+GREEN_API __attribute__((hot)) ssize_t green_conn_write(green_conn *c, const void *buf, size_t n)
 {
     return c->class->write(c, buf, n);
 }

@@ -94,7 +94,7 @@ static void report(struct green_hub *hub)
 bool deadlock_break(struct green_hub *hub)
 {
     struct green_thread *main = &hub->main;
-    if (main->state != THREAD_PARKED || hub->ending || hub->watches > 0 || hubs_others(hub) ||
+    if (main->state != THREAD_PARKED || hub->ending || hubs_others(hub) ||
         hub_has_foreign_events(hub) || !self_alone() || os_threads() != 1 || hub->inbox != NULL)
         return false;
     report(hub);

@@ -19,6 +19,6 @@ extern const char why_join[], why_mutex[];
  * cycle for green_errmsg(). */
 bool deadlock_cycle(struct green_hub *hub, struct green_thread *holder, const char *why);
 
-/* The hub is about to sleep without a timer: if nothing can ever wake it, end the wait of its main
- * thread. True: it is ready now. */
+/* The hub is about to sleep without a timer or a descriptor to watch: if nothing can ever wake it,
+ * end the wait of its main thread. True: it is ready now. */
 bool deadlock_break(struct green_hub *hub);

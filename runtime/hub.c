@@ -81,10 +81,20 @@ static void tick(struct green_hub *hub, bool waited)
     }
 }
 
-/* Is the nearest timer so near that it is not worth going to sleep? */
-static bool due(struct green_hub *hub)
+/* Nothing is ready: is the hub to sleep, with its alarm set for the nearest timer? Not if that is
+ * so near that it is not worth it. */
+static bool may_sleep(struct green_hub *hub)
 {
-    return hub->timers.count > 0 && heap_first(&hub->timers) <= hub_clock() + 2 * GREEN_US;
+    int64_t first = heap_first(&hub->timers);
+    if (first >= hub->alarm_at) {
+        if (UNLIKELY(hub->watches == 0 && first == never))
+            return !deadlock_break(hub);
+        return true;
+    }
+    if (first <= hub_clock() + 2 * GREEN_US)
+        return false;
+    hub_alarm(hub, first);
+    return true;
 }
 
 static __attribute__((hot)) void loop_entry(void)
@@ -92,11 +102,7 @@ static __attribute__((hot)) void loop_entry(void)
     struct green_hub *hub = self_hub();
     san_arrive(&hub->loop.fiber);
     for (;;) {
-        bool wait = hub->ready == NULL && !due(hub);
-        if (wait && hub->timers.count == 0)
-            wait = !deadlock_break(hub);
-        if (wait)
-            hub_alarm(hub, heap_first(&hub->timers));
+        bool wait = hub->ready == NULL && may_sleep(hub);
         hub->polls++;
         hub_poll(hub, wait);
         tick(hub, wait);

@@ -46,7 +46,7 @@ struct green_hub {
     int64_t alarm_at;    /* what the timerfd is set to; INT64_MAX: not */
     unsigned turns_each; /* adapts: halved while a round takes long */
     struct event_base *base;
-    uint64_t switches, polls;
+    uint64_t switches, polls, watches;
     struct green_thread loop; /* the hub's own stack */
     struct green_thread main; /* the OS thread's stack */
     unsigned announced;       /* and to valgrind */
@@ -80,7 +80,7 @@ struct green_hub {
     atomic_int posters;              /* inside hub_post: hub_destroy waits for them */
     bool gone;                       /* this is a forked child, it was the parent's (fork.c) */
 
-    uint64_t spawned, watches;
+    uint64_t spawned;
     struct green_spawn_hook *hooks;     /* whom to tell of new threads (state.c) */
     struct green_spawn_hook *hook_next; /* while they are told */
     uint32_t die;                       /* select.c's */

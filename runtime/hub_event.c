@@ -61,11 +61,8 @@ __attribute__((hot)) void hub_poll(struct green_hub *hub, bool wait)
     event_base_loop(hub->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-/* Only a nearer time costs a system call: an alarm that comes too early just sets the next. */
 void hub_alarm(struct green_hub *hub, int64_t time)
 {
-    if (time >= hub->alarm_at)
-        return;
     struct itimerspec at = {0};
     if (time <= 0)
         time = 1; /* zero would disarm it */
