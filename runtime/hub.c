@@ -190,7 +190,7 @@ struct green_hub *hub_create(struct event_base *base)
     thread_adopt(hub, &hub->main, "main");
     self_stack(&bottom, &size);
     san_own(&hub->main.fiber, bottom, size);
-    hub->announced = san_announce(bottom, size);
+    hub->announced = san_announce_own(bottom, size);
     hub->main.state = THREAD_RUNNING;
     hub->current = &hub->main;
     hubs_add(hub);

@@ -171,12 +171,20 @@ static inline void san_forget(const void *bottom, size_t size)
 #endif
 
 #if defined(GREEN_VALGRIND)
+#include "sys.h"
 #include <valgrind/valgrind.h>
 
 /* A stack that green threads run on, until it is withdrawn by what this returned. */
 static inline unsigned san_announce(const void *bottom, size_t size)
 {
     return size > 0 ? VALGRIND_STACK_REGISTER(bottom, (const char *)bottom + size - 1) : 0;
+}
+
+/* The stack that an OS thread came with. Valgrind knows that of the first one, and how far it has
+ * grown: growing on into what has been announced would seem a switch to another stack. */
+static inline unsigned san_announce_own(const void *bottom, size_t size)
+{
+    return SYS0(SYS_gettid) == SYS0(SYS_getpid) ? 0 : san_announce(bottom, size);
 }
 
 static inline void san_withdraw(unsigned announced)
@@ -188,6 +196,12 @@ static inline void san_withdraw(unsigned announced)
 #else
 
 static inline unsigned san_announce(const void *bottom, size_t size)
+{
+    (void)bottom, (void)size;
+    return 0;
+}
+
+static inline unsigned san_announce_own(const void *bottom, size_t size)
 {
     (void)bottom, (void)size;
     return 0;

@@ -152,6 +152,21 @@ static void test_exhaustion(void **state)
     assert_nothing_left(before);
 }
 
+static __attribute__((noinline)) void use_deep(void)
+{
+    char deep[512 * 1024];
+    memset(deep, 1, sizeof deep);
+    assert_int_equal(deep[getpid() % SIZE], 1);
+}
+
+/* The program's own stack grows on when it has a hub. Valgrind took that for another one's use. */
+static void test_own_stack_grows(void **state)
+{
+    (void)state;
+    assert_non_null(green_self());
+    use_deep();
+}
+
 /* A size in the environment that is none must not make stacks small. */
 static void test_senseless_size(void **state)
 {
@@ -165,7 +180,8 @@ static void test_senseless_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_senseless_size), /* before any other thread is spawned */
+        cmocka_unit_test(test_own_stack_grows), /* before any switch */
+        cmocka_unit_test(test_senseless_size),  /* before any other thread is spawned */
         cmocka_unit_test(test_reuse_is_lifo),
         cmocka_unit_test(test_warm_stacks_are_bounded),
         cmocka_unit_test(test_deep_use_is_given_back),
