@@ -18,12 +18,14 @@ static void begin(void)
     locals_fork_begin();
     coroutines_fork_begin();
     offload_fork_begin();
+    workers_fork_begin();
     hubs_fork_begin();
 }
 
 static void end(void)
 {
     hubs_fork_end();
+    workers_fork_end();
     offload_fork_end();
     coroutines_fork_end();
     locals_fork_end();
@@ -34,6 +36,7 @@ static void forked(void)
     coroutines_fork_end();
     locals_fork_end();
     offload_forked();
+    workers_forked();
     hubs_forked();
     self_forked();
 }

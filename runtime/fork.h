@@ -10,6 +10,11 @@ void hubs_fork_begin(void);
 void hubs_fork_end(void);
 void hubs_forked(void);
 
+/* hub_worker.c: the list of workers stands still; in the child none is left. */
+void workers_fork_begin(void);
+void workers_fork_end(void);
+void workers_forked(void);
+
 /* local.c, coroutine.c: keys and stack pools stand still during the fork, in the child they go on.
  */
 void locals_fork_begin(void);

@@ -218,11 +218,16 @@ static void end_threads(struct green_hub *hub)
     green_shield_leave(&scope);
 }
 
-void hub_destroy(struct green_hub *hub)
+void hub_end(struct green_hub *hub)
 {
     hub->ending = true;
     end_threads(hub);
     thread_clean(hub->current);
+}
+
+void hub_destroy(struct green_hub *hub)
+{
+    hub_end(hub);
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);

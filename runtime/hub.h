@@ -68,7 +68,7 @@ struct green_hub {
     struct list hubs;          /* link in the list of all hubs (hubs.c) */
     uint32_t number;           /* among them: 1, 2, ..., never re-used */
     bool shared;               /* green_hub_next may choose it */
-    bool ending;               /* hub_destroy has begun: no more spawns */
+    bool ending;               /* hub_end has begun: no more spawns */
     struct wait_queue drained; /* who looks again whenever a thread has ended */
     green_guard *ends;         /* of its threads' watchers: it outlives them, and the hub */
 
@@ -90,7 +90,10 @@ struct green_hub {
  * hub_here does it at need. */
 struct green_hub *hub_create(struct event_base *base);
 
-/* Cancel and await the hub's threads, then free it. On its OS thread's main green thread only. */
+/* Cancel and await the hub's threads; no more can be spawned. On its OS thread's main green thread
+ * only. */
+void hub_end(struct green_hub *hub);
+/* The same, then free it. */
 void hub_destroy(struct green_hub *hub);
 
 /* Put a thread at the end of the ready queue. */
@@ -155,7 +158,13 @@ void hubs_remove(struct green_hub *hub);
 bool hubs_others(struct green_hub *hub);
 /* hub_post to a hub that may have ended: false then. */
 bool hubs_post(struct green_hub *hub, struct message *message);
-/* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */
-int hubs_wished(void);
+/* Hubs that green_hub_next may choose; how many there are, this one if there is no other. */
+void hubs_share(struct green_hub *hub);
+void hubs_unshare(struct green_hub *hub);
+int hubs_sharing(struct green_hub *hub);
 /* Call each hub's visitor under the list's lock. It must not block. */
 void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);
+
+/* hub_worker.c */
+/* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */
+int hubs_wished(void);

@@ -1,4 +1,4 @@
-/* hubs.c - all hubs of the process, and those on OS threads of their own. */
+/* hubs.c - all hubs of the process, and which of them work is put on. */
 #include "error.h"
 #include "fork.h"
 #include "hub_event.h"
@@ -9,10 +9,6 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-
-enum { HUBS_MOST = 1024 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list all = {&all, &all};
@@ -131,7 +127,7 @@ void hubs_forked(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- hubs that share the work: on OS threads of their own, and the first caller's ---- */
+/* ---- hubs that share the work: those of hub_worker.c, and the first caller's ---- */
 
 /* With the lock held: let green_hub_next choose this hub, if there is no other yet. */
 static void share_first(struct green_hub *hub)
@@ -142,7 +138,7 @@ static void share_first(struct green_hub *hub)
     shared = 1;
 }
 
-static void share(struct green_hub *hub)
+void hubs_share(struct green_hub *hub)
 {
     pthread_mutex_lock(&lock);
     hub->shared = true;
@@ -150,91 +146,21 @@ static void share(struct green_hub *hub)
     pthread_mutex_unlock(&lock);
 }
 
-/* How many share the work, this one if there is no other. */
-static int sharing(struct green_hub *hub)
+void hubs_unshare(struct green_hub *hub)
+{
+    pthread_mutex_lock(&lock);
+    hub->shared = false;
+    shared--;
+    pthread_mutex_unlock(&lock);
+}
+
+int hubs_sharing(struct green_hub *hub)
 {
     pthread_mutex_lock(&lock);
     share_first(hub);
     int n = shared;
     pthread_mutex_unlock(&lock);
     return n;
-}
-
-struct worker {
-    pthread_mutex_t lock;
-    pthread_cond_t started;
-    bool done;
-    int error;
-};
-
-/* The OS thread's main green thread just holds the hub; it stays for the process's life. */
-static void *worker_main(void *arg)
-{
-    struct worker *w = arg;
-    pthread_setname_np(pthread_self(), "green-hub");
-    struct green_hub *hub = hub_create(NULL);
-    if (hub != NULL)
-        share(hub);
-    pthread_mutex_lock(&w->lock);
-    w->error = hub == NULL ? errno : 0;
-    w->done = true;
-    pthread_cond_signal(&w->started);
-    pthread_mutex_unlock(&w->lock);
-    while (hub != NULL)
-        park(hub, NULL, WAIT_BACK, INT64_MAX, "work", 0);
-    return NULL;
-}
-
-static int worker_start(void)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
-    struct worker w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0};
-    pthread_t thread;
-    sigset_t all_signals, old;
-    sigfillset(&all_signals); /* signals are for the program's own OS threads; faults are ours */
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-        sigdelset(&all_signals, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &all_signals, &old);
-    int err = pthread_create(&thread, NULL, worker_main, &w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (err != 0)
-        return -err;
-    pthread_detach(thread);
-    pthread_mutex_lock(&w.lock);
-    while (!w.done)
-        pthread_cond_wait(&w.started, &w.lock);
-    pthread_mutex_unlock(&w.lock);
-    return -w.error;
-}
-
-int hubs_wished(void)
-{
-    const char *wish = getenv("GREEN_HUBS");
-    char *end;
-    if (wish == NULL || *wish == '\0')
-        return 1;
-    long n = strtol(wish, &end, 10);
-    if (*end != '\0' || n < 1 || n > HUBS_MOST)
-        return fail(EINVAL, "GREEN_HUBS is '%s', not a number from 1 to %d", wish, HUBS_MOST);
-    return (int)n;
-}
-
-GREEN_API int green_hubs(int n)
-{
-    struct green_hub *hub = hub_here();
-    if (hub == NULL)
-        return -1;
-    if (n <= 0 && (n = hubs_wished()) < 0)
-        return -1;
-    if (n > HUBS_MOST)
-        return fail(EINVAL, "%d hubs are more than %d", n, HUBS_MOST);
-    int there;
-    while ((there = sharing(hub)) < n) {
-        int err = worker_start();
-        if (err < 0)
-            return fail(-err, "cannot start hub %d of %d", there + 1, n);
-    }
-    return there;
 }
 
 GREEN_API green_hub *green_hub_self(void)

@@ -119,7 +119,11 @@ static void start_later(struct green_hub *hub, struct green_thread *t, int64_t d
 struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thread *parent,
                                   const green_spawn_options *options, int (*fn)(void *), void *arg)
 {
-    struct green_thread *t = hub->ending ? NULL : thread_make(hub, options->stack_size);
+    if (UNLIKELY(hub->ending)) {
+        fail(ESRCH, "no green thread starts on a hub that is ending");
+        return NULL;
+    }
+    struct green_thread *t = thread_make(hub, options->stack_size);
     if (UNLIKELY(parent->locals != NULL) && t != NULL && !locals_inherit(t, parent)) {
         thread_unmake(t);
         t = NULL;
@@ -206,12 +210,14 @@ struct far_spawn {
     int (*fn)(void *);
     void *arg;
     struct green_thread *thread;
+    int error;
 };
 
 static void spawn_here(void *arg)
 {
     struct far_spawn *s = arg;
     s->thread = thread_spawn(self_hub(), s->parent, s->options, s->fn, s->arg);
+    s->error = s->thread == NULL ? errno : 0;
 }
 
 GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int (*fn)(void *),
@@ -226,8 +232,10 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
     }
     if (options->hub == NULL || options->hub == hub)
         return thread_spawn(hub, hub->current, options, fn, arg);
-    struct far_spawn s = {hub->current, options, fn, arg, NULL};
+    struct far_spawn s = {hub->current, options, fn, arg, NULL, 0};
     int err = hub_call(options->hub, spawn_here, &s);
+    if (err == 0 && s.error == ESRCH)
+        err = -ESRCH;
     if (err < 0)
         failed(err);
     else if (s.thread == NULL)

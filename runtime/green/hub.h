@@ -39,6 +39,13 @@ struct event_base;
  * ENOMEM, EINVAL (more than 1024, or $GREEN_HUBS is no such number). */
 GREEN_API int green_hubs(int n);
 
+/* End the hubs that green_hubs has made. Green threads that are alive there are cancelled and
+ * waited for, their handles and those of the hubs are no good any more; then the OS threads are
+ * gone, too. The caller's work goes on, and green_hubs may make new ones. A deadline or a
+ * cancellation ends only the wait: the hubs end all the same, and the next call waits for what is
+ * left. May yield. EDEADLK: the caller is on one of these hubs, or a callback of a loop. */
+GREEN_API int green_hubs_end(void);
+
 /* The caller's hub. */
 GREEN_API green_hub *green_hub_self(void);
 

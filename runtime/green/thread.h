@@ -19,8 +19,9 @@ typedef struct green_hub green_hub;
 
 /* How to start a thread; zero is the default everywhere. */
 typedef struct green_spawn_options {
-    size_t stack_size; /* bytes, rounded up; 0: 256 KiB (or $GREEN_STACK). Only what is touched
-                          costs memory. Overflow hits a guard page (SIGSEGV). */
+    size_t stack_size; /* bytes, rounded up, at most 1 GiB; 0: $GREEN_STACK, if that is a number of
+                          bytes like this (anything else in it counts as nothing), or 256 KiB.
+                          Only what is touched costs memory. Overflow hits a guard page (SIGSEGV) */
     const char *name;  /* copied, cut to 15 bytes */
     green_hub *hub;    /* where to run; NULL: the caller's hub. See green/hub.h */
     bool detached;     /* nobody will join: freed when it ends */
@@ -31,8 +32,8 @@ typedef struct green_spawn_options {
 /* Start fn(arg) on a new green thread of the caller's hub. It first runs when the caller next
  * yields, after those already waiting to run. It starts outside any deadline of the caller (unlike
  * the threads of a group). The handle is valid until green_join or green_detach.
- * NULL and ENOMEM (memory or address space for the stack), EINVAL. Does not yield; from another
- * hub (options->hub) it may. */
+ * NULL and ENOMEM (memory or address space for the stack), EINVAL, ESRCH (the hub is ending). Does
+ * not yield; from another hub (options->hub) it may. */
 GREEN_API green_thread *green_spawn(int (*fn)(void *), void *arg);
 GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int (*fn)(void *),
                                          void *arg);

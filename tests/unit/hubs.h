@@ -1,19 +1,7 @@
 /* hubs.h - what the tests of hubs share. */
 #pragma once
+#include "counts.h"
 #include "unit.h"
-
-#include <dirent.h>
-
-static inline int count_entries(const char *directory)
-{
-    int n = 0;
-    DIR *d = opendir(directory);
-    while (d != NULL && readdir(d) != NULL)
-        n++;
-    if (d != NULL)
-        closedir(d);
-    return n;
-}
 
 static inline green_hub *other_hub(void)
 {

@@ -81,6 +81,7 @@ static int everything(void)
         must(green_join(green_spawn_with(&other, add, &n), &result) == 0 && result == 0);
     }
     must(n == 14);
+    must(green_hubs_end() == 0 && green_hubs(1) == 1);
     return 0;
 }
 
@@ -493,18 +494,12 @@ static void lanes_in_a_child(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parent_is_unaffected),
-        cmocka_unit_test(children_fork),
-        cmocka_unit_test(child_ends_with_its_thread),
-        cmocka_unit_test(another_hub_forks),
-        cmocka_unit_test(an_os_thread_forks),
-        cmocka_unit_test(child_closes_all),
-        cmocka_unit_test(calls_on_what_is_gone),
-        cmocka_unit_test(deadline_goes_along),
-        cmocka_unit_test(signals_go_along),
-        cmocka_unit_test(look_ups),
-        cmocka_unit_test(processes_in_a_child),
-        cmocka_unit_test(locks_of_others),
+        cmocka_unit_test(parent_is_unaffected),       cmocka_unit_test(children_fork),
+        cmocka_unit_test(child_ends_with_its_thread), cmocka_unit_test(another_hub_forks),
+        cmocka_unit_test(an_os_thread_forks),         cmocka_unit_test(child_closes_all),
+        cmocka_unit_test(calls_on_what_is_gone),      cmocka_unit_test(deadline_goes_along),
+        cmocka_unit_test(signals_go_along),           cmocka_unit_test(look_ups),
+        cmocka_unit_test(processes_in_a_child),       cmocka_unit_test(locks_of_others),
         cmocka_unit_test(lanes_in_a_child),
     };
     parent = getpid();

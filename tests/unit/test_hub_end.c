@@ -12,6 +12,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+static void assert_os_threads(int n)
+{
+    for (int i = 0; i < 10000 && os_threads() > n; i++)
+        green_sleep(GREEN_MS); /* a joined one is still listed for a moment */
+    assert_int_equal(os_threads(), n);
+}
+
 static int wait_for_byte(void *pipe)
 {
     char c;
@@ -37,7 +44,7 @@ static void *short_life(void *arg)
 static void test_thousand_hubs(void **state)
 {
     struct life life;
-    int fds = 0, tasks = count_entries("/proc/self/task"), pipes[2];
+    int fds = 0, tasks = os_threads(), pipes[2];
     (void)state;
     int hubs = green_hubs(1);
     assert_int_equal(pipe(pipes), 0);
@@ -49,16 +56,154 @@ static void test_thousand_hubs(void **state)
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_true(life.ok);
         if (i == 0)
-            fds = count_entries("/proc/self/fd");
+            fds = fds_open();
     }
-    assert_int_equal(count_entries("/proc/self/fd"), fds);
-    for (int i = 0; i < 10000 && count_entries("/proc/self/task") > tasks; i++)
-        green_sleep(GREEN_MS); /* a joined one is still listed for a moment */
-    assert_int_equal(count_entries("/proc/self/task"), tasks);
+    assert_int_equal(fds_open(), fds);
+    assert_os_threads(tasks);
     assert_int_equal(green_hubs(1), hubs);
     close(pipes[0]);
     close(pipes[1]);
 }
+
+/* ---- the hubs that green_hubs makes ---- */
+
+static int clean_up_here(void *count)
+{
+    green_sleep(3600 * GREEN_SEC);
+    green_shield()
+        green_yield();
+    atomic_fetch_add((atomic_int *)count, 1);
+    return 0;
+}
+
+/* Where nothing is asked of it any more. */
+static int clean_up_and_spawn(void *count)
+{
+    clean_up_here(count);
+    errno = 0;
+    return green_spawn(sleep_errno, NULL) == NULL && errno == ESRCH ? 0 : -1;
+}
+
+/* On each of the hubs but the caller's: asleep, waiting for a descriptor, not yet started. */
+static void populate(int hubs, int *pipe, atomic_int *ended)
+{
+    green_spawn_options options = {.detached = true};
+    for (int i = 1; i < hubs; i++) {
+        options.hub = green_hub_nth((unsigned)i);
+        options.delay = 0;
+        assert_non_null(green_spawn_with(&options, clean_up_and_spawn, ended));
+        assert_non_null(green_spawn_with(&options, wait_for_byte, pipe));
+        options.delay = 3600 * GREEN_SEC;
+        assert_non_null(green_spawn_with(&options, wait_for_byte, pipe));
+    }
+}
+
+/* Scenario 63: made and ended a thousand times, with what lives there; nothing is left. */
+static void test_made_and_ended(void **state)
+{
+    enum { HUBS = 3 };
+    int pipes[2], fds = 0, rounds = fewer(1000);
+    atomic_int ended = 0;
+    (void)state;
+    assert_int_equal(green_hubs_end(), 0);
+    assert_int_equal(pipe(pipes), 0);
+    green_hub_stats before = stats_now();
+    int tasks = os_threads();
+    for (int i = 1; i <= rounds; i++) {
+        assert_int_equal(green_hubs(HUBS), HUBS);
+        populate(HUBS, &pipes[0], &ended);
+        assert_int_equal(green_hubs_end(), 0);
+        assert_int_equal(ended, i * (HUBS - 1));
+        assert_ptr_equal(green_hub_next(), green_hub_self());
+        assert_int_equal(green_hubs(1), 1);
+        if (i == 1)
+            fds = fds_open();
+    }
+    assert_int_equal(fds_open(), fds);
+    assert_os_threads(tasks);
+    assert_nothing_left(before);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void *end_hubs(void *arg)
+{
+    (void)arg;
+    return green_hubs_end() == 0 ? NULL : "failed";
+}
+
+static int end_own_hub(void *arg)
+{
+    (void)arg;
+    return green_hubs_end() < 0 ? errno : 0;
+}
+
+static void end_in_callback(green_link *link)
+{
+    *(int *)link->arg = green_hubs_end() < 0 ? errno : 0;
+}
+
+/* Scenario 63: by another OS thread, by two at once; not by a thread that lives there, nor by a
+ * callback. */
+static void test_ended_by_others(void **state)
+{
+    pthread_t others[2];
+    green_link link = GREEN_LINK_INIT;
+    void *why = NULL;
+    int result = 0;
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        green_spawn_options there = {.hub = other_hub()};
+        assert_int_equal(green_join(green_spawn_with(&there, end_own_hub, NULL), &result), 0);
+        assert_int_equal(result, EDEADLK);
+        green_thread *t = green_spawn(nap, NULL);
+        assert_int_equal(green_link_to(&link, t, end_in_callback, &result), 0);
+        result = 0;
+        assert_int_equal(green_join(t, NULL), 0);
+        assert_int_equal(result, EDEADLK);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(pthread_create(&others[k], NULL, end_hubs, NULL), 0);
+        for (int k = 0; k < 2; k++) {
+            assert_int_equal(pthread_join(others[k], &why), 0);
+            assert_null(why);
+        }
+        assert_fails(green_hub_stats_get(there.hub, &(green_hub_stats){0}), ESRCH);
+        assert_int_equal(green_hubs(1), 1);
+    }
+}
+
+static green_event shielded = GREEN_EVENT_INIT, go_on = GREEN_EVENT_INIT;
+
+static int refuse_to_end(void *arg)
+{
+    (void)arg;
+    green_shield() {
+        green_event_set(&shielded);
+        green_event_wait(&go_on);
+    }
+    return 0;
+}
+
+/* Scenario 63: who waits no longer leaves them ending; the next call waits for what is left. */
+static void test_end_takes_too_long(void **state)
+{
+    int tasks;
+    (void)state;
+    assert_int_equal(green_hubs_end(), 0);
+    tasks = os_threads();
+    green_spawn_options there = {.hub = other_hub(), .detached = true};
+    assert_non_null(green_spawn_with(&there, refuse_to_end, NULL));
+    assert_int_equal(green_event_wait(&shielded), 0);
+    green_within(GREEN_MS)
+        assert_fails(green_hubs_end(), ETIMEDOUT);
+    assert_ptr_equal(green_hub_next(), green_hub_self());
+    assert_int_equal(green_hubs(2), 2); /* another one */
+    green_event_set(&go_on);
+    assert_int_equal(green_hubs_end(), 0);
+    assert_os_threads(tasks);
+}
+
+/* ---- what is pending ---- */
 
 struct pending {
     struct event_base *base; /* the program's; NULL: the hub's own */
@@ -281,6 +426,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thousand_hubs),
+        cmocka_unit_test(test_made_and_ended),
+        cmocka_unit_test(test_ended_by_others),
+        cmocka_unit_test(test_end_takes_too_long),
         cmocka_unit_test(test_pending_does_not_run),
         cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_join_while_the_hub_ends),

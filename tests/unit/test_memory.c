@@ -272,6 +272,13 @@ static void select_descriptors(void)
     green_close(fd[1]);
 }
 
+/* The one that stays goes, too: this is the last life. */
+static void hubs(void)
+{
+    went(green_hubs(3) == 3);
+    went(green_hubs_end() == 0);
+}
+
 /* ---- living them ---- */
 
 static void *live(void *fn)
@@ -332,6 +339,7 @@ LIFE(elsewhere, 0)
 LIFE(pools, 1)
 LIFE(streams, 2)
 LIFE(select_descriptors, 1)
+LIFE(hubs, 2 * (OF_A_HUB + 1))
 
 /* ---- coroutines: no hub is made, and their pools stay ---- */
 
@@ -388,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_pools),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_select_descriptors),
+        cmocka_unit_test(test_hubs),
     };
     green_key_options copied = {value_end, true, value_new};
     pthread_t maker;
