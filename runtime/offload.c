@@ -9,16 +9,6 @@ enum { STACK_SIZE = 256 * 1024 /* enough for libc's resolver and the modules it 
 
 static _Thread_local struct green_lane *lane_here; /* whose OS thread this is; NULL: none */
 
-/* A green thread that waits for the end of a job, or for room in the queue; on its stack. */
-struct offload_wait {
-    struct message message; /* to the waiter's hub */
-    struct list link;       /* alone: the message is on its way */
-    struct offload_job *job;
-    struct green_hub *hub;
-    struct wait_queue queue;
-    bool told; /* the message has arrived */
-};
-
 /* ---- telling: with the lock held; a waiter may be gone once its hub has the message ---- */
 
 static void tell(struct offload_wait *w)
@@ -31,6 +21,12 @@ static void tell_all(struct list *waits)
 {
     while (!list_empty(waits))
         tell(CONTAINER(waits->next, struct offload_wait, link));
+}
+
+static void is_over(struct offload_job *job)
+{
+    job->state = JOB_OVER;
+    tell_all(&job->waits);
 }
 
 static void tell_starter(struct offload_job *job)
@@ -101,14 +97,21 @@ static void finish(struct offload_job *job, int busy)
 {
     struct green_lane *lane = job->lane;
     pthread_mutex_lock(&lane->lock);
-    job->state = JOB_OVER;
     lane->busy += busy;
     lane->done++;
-    tell_all(&job->waits);
+    if (job->ran == NULL)
+        is_over(job);
     pthread_mutex_unlock(&lane->lock);
-    if (job->over != NULL)
-        job->over(job);
+    if (job->ran != NULL)
+        job->ran(job);
     offload_drop(job);
+}
+
+void offload_over(struct offload_job *job)
+{
+    pthread_mutex_lock(&job->lane->lock);
+    is_over(job);
+    pthread_mutex_unlock(&job->lane->lock);
 }
 
 static void *lane_main(void *arg)
@@ -177,17 +180,18 @@ static void told(struct message *message)
 {
     struct offload_wait *w = CONTAINER(message, struct offload_wait, message);
     w->told = true;
-    wake_all(&w->queue, 0);
+    wake_all(w->line, 0);
 }
 
-static struct offload_wait wait_make(struct green_hub *hub, struct offload_job *job)
+static struct offload_wait wait_make(struct green_hub *hub, struct offload_job *job,
+                                     struct wait_queue *line)
 {
-    return (struct offload_wait){.message.run = told, .job = job, .hub = hub};
+    return (struct offload_wait){.message.run = told, .job = job, .hub = hub, .line = line};
 }
 
 static int wait_park(struct offload_wait *w)
 {
-    return park(w->hub, &w->queue, WAIT_BACK, INT64_MAX, w->job->lane->name, 0);
+    return park(w->hub, w->line, WAIT_BACK, INT64_MAX, w->job->lane->name, 0);
 }
 
 /* The message is on its way here. */
@@ -198,22 +202,26 @@ static void wait_told(struct offload_wait *w)
             wait_park(w);
 }
 
-/* 0: there is nothing to wait for. 1: wait. Or a negative errno. */
+/* With the lock held: is there nothing to wait for? 1, 0, or a negative errno. */
+static int look(const struct offload_job *job)
+{
+    if (job->state >= JOB_OVER)
+        return 1;
+    return job->forks != job->lane->forks ? -ESRCH : 0;
+}
+
+/* 0: it is in line. 1: there is nothing to wait for. Or a negative errno. */
 static int wait_begin(struct offload_wait *w)
 {
     struct offload_job *job = w->job;
-    int wait = 1;
     pthread_mutex_lock(&job->lane->lock);
-    if (job->state >= JOB_OVER)
-        wait = 0;
-    else if (job->forks != job->lane->forks)
-        wait = -ESRCH;
-    else if (w->hub->current == &w->hub->loop)
-        wait = -EDEADLK;
-    else
+    int over = look(job);
+    if (over == 0 && w->hub->current == &w->hub->loop)
+        over = -EDEADLK;
+    if (over == 0)
         list_append(&job->waits, &w->link);
     pthread_mutex_unlock(&job->lane->lock);
-    return wait;
+    return over;
 }
 
 /* Leave early. False: too late, the message is on its way here. */
@@ -227,11 +235,11 @@ static bool wait_leave(struct offload_wait *w)
 }
 
 /* A job of the lane waits for another: do it here, lest all OS threads end up waiting. */
-static bool do_myself(struct offload_job *job)
+static void do_myself(struct offload_job *job)
 {
     struct green_lane *lane = job->lane;
     if (lane != lane_here)
-        return false;
+        return;
     pthread_mutex_lock(&lane->lock);
     bool mine = job->state == JOB_QUEUED;
     if (mine)
@@ -242,7 +250,6 @@ static bool do_myself(struct offload_job *job)
         job->run(job);
         finish(job, 0);
     }
-    return mine;
 }
 
 int offload_wait(struct offload_job *job)
@@ -250,18 +257,46 @@ int offload_wait(struct offload_job *job)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    if (do_myself(job))
-        return 0;
-    struct offload_wait w = wait_make(hub, job);
-    int err = wait_begin(&w);
-    if (err <= 0)
-        return err;
-    err = wait_park(&w);
+    struct wait_queue line = {NULL, NULL};
+    struct offload_wait w = wait_make(hub, job, &line);
+    do_myself(job);
+    int over = wait_begin(&w);
+    if (over != 0)
+        return over > 0 ? 0 : over;
+    int err = wait_park(&w);
     if (err < 0 && wait_leave(&w))
         return err;
     wait_told(&w);
     park_excused(hub->current, err);
     return 0;
+}
+
+int offload_look(struct offload_wait *w, struct offload_job *job, struct green_hub *hub)
+{
+    if (w->hub == NULL && hub->current != &hub->loop)
+        do_myself(job);
+    pthread_mutex_lock(&job->lane->lock);
+    int over = look(job);
+    pthread_mutex_unlock(&job->lane->lock);
+    return over;
+}
+
+void offload_enter(struct offload_wait *w, struct offload_job *job, struct green_hub *hub,
+                   struct wait_queue *line)
+{
+    if (w->hub != NULL || hub->current == &hub->loop)
+        return;
+    *w = wait_make(hub, job, line);
+    list_init(&w->link);
+    if (wait_begin(w) != 0) /* it has just come to its end */
+        hub_post(hub, &w->message);
+}
+
+void offload_leave(struct offload_wait *w)
+{
+    if (w->hub != NULL && !wait_leave(w))
+        wait_told(w);
+    w->hub = NULL;
 }
 
 /* ---- starting, and taking back ---- */
@@ -332,7 +367,8 @@ int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -ENOMEM;
-    struct offload_wait w = wait_make(hub, job);
+    struct wait_queue line = {NULL, NULL};
+    struct offload_wait w = wait_make(hub, job, &line);
     pthread_mutex_lock(&lane->lock);
     int err = enqueue(lane, job);
     bool waits = err == 0 && crowded(lane);

@@ -10,14 +10,16 @@
  * use green calls: the hub that this makes on its OS thread ends with it, before it is over.
  *
  * The fields of lanes and jobs are touched under the lane's lock. Who takes a waiter out of its
- * list there has decided that it is told. */
+ * list there has decided that it is told: by a message to its hub, which it has to wait for. */
 #pragma once
 #include "list.h"
+#include "message.h"
 #include <green/offload.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-struct offload_wait;
+struct green_hub;
+struct wait_queue;
 
 struct green_lane {
     char name[16]; /* of its OS threads */
@@ -47,7 +49,8 @@ enum offload_state { JOB_QUEUED, JOB_RUNNING, JOB_OVER, JOB_TAKEN_BACK };
 
 struct offload_job {
     void (*run)(struct offload_job *job);  /* on the lane's OS thread */
-    void (*over)(struct offload_job *job); /* there, once waiters are told; NULL: nothing to do */
+    void (*ran)(struct offload_job *job);  /* there, then: sees to it that offload_over is called,
+                                              maybe later; NULL: the job is over at once */
     void (*free)(struct offload_job *job); /* the last reference is gone */
     /* Private. */
     struct green_lane *lane; /* NULL: not started */
@@ -80,6 +83,29 @@ int offload_start_in_turn(struct green_lane *lane, struct offload_job *job, bool
 /* Park until the job is over or taken back: 0, or a negative errno (deadline, cancellation, -ESRCH:
  * lost in a fork). A job of the same lane does the work itself if nobody has begun it. */
 int offload_wait(struct offload_job *job);
+
+/* A green thread that waits for the end of a job, or for room in the queue. */
+struct offload_wait {
+    struct message message; /* to the waiter's hub */
+    struct list link;       /* alone: the message is on its way */
+    struct offload_job *job;
+    struct green_hub *hub;   /* NULL: does not stand in line */
+    struct wait_queue *line; /* where its thread is parked */
+    bool told;               /* the message has arrived */
+};
+
+/* The same for who waits for other things, too, each in its turn. Is it over? 1, 0, -ESRCH. Before
+ * it stands in line a job of the same lane does the work itself, as above, and may yield. */
+int offload_look(struct offload_wait *w, struct offload_job *job, struct green_hub *hub);
+/* Into the line; when the job is over, who is parked in `line` is woken. */
+void offload_enter(struct offload_wait *w, struct offload_job *job, struct green_hub *hub,
+                   struct wait_queue *line);
+/* Out of it. May park until the word is here, if it is on its way. */
+void offload_leave(struct offload_wait *w);
+
+/* The job that has `ran` is over: who waits is told. From any OS thread; the caller has a
+ * reference. */
+void offload_over(struct offload_job *job);
 
 /* 0: the job had not begun, and never will; who waits is told. -EBUSY: it has begun; -EALREADY: it
  * is over, or was taken back before; -ESRCH: lost in a fork. */

@@ -2,6 +2,7 @@
 #include "error.h"
 #include "memory.h"
 #include "offload.h"
+#include "select.h"
 #include "self.h"
 #include <errno.h>
 
@@ -42,6 +43,7 @@ static void call_back(struct message *message)
 {
     struct green_job *j = CONTAINER(message, struct green_job, message);
     j->done(j->arg, j->result);
+    offload_over(&j->job);
     offload_drop(&j->job);
 }
 
@@ -55,9 +57,11 @@ static void post_if_it_is(struct green_hub *hub, void *arg)
     hub_post(hub, &j->message);
 }
 
-static void over(struct offload_job *job)
+static void ran(struct offload_job *job)
 {
     hubs_each(post_if_it_is, job_of(job));
+    if (job_of(job)->message.run == NULL) /* there is nobody to call */
+        offload_over(job);
 }
 
 static void expect(struct green_job *j, void (*done)(void *arg, int result), struct green_hub *hub)
@@ -65,7 +69,7 @@ static void expect(struct green_job *j, void (*done)(void *arg, int result), str
     j->done = done;
     j->hub = hub;
     j->hub_number = hub->number;
-    j->job.over = over;
+    j->job.ran = ran;
 }
 
 /* ---- run and wait ---- */
@@ -175,4 +179,37 @@ GREEN_API void green_job_free(green_job *j)
 {
     if (j != NULL)
         offload_drop(&j->job);
+}
+
+/* ---- as a case of green_select ---- */
+
+static struct offload_wait *wait_of(green_case *c)
+{
+    _Static_assert(sizeof(struct offload_wait) <= sizeof c->room, "there is room");
+    return (struct offload_wait *)(void *)c->room;
+}
+
+static int look_if_over(struct green_hub *hub, green_case *c)
+{
+    return offload_look(wait_of(c), &((green_job *)c->object)->job, hub);
+}
+
+static int enter(struct green_hub *hub, green_case *c, struct choice *choice)
+{
+    offload_enter(wait_of(c), &((green_job *)c->object)->job, hub, &choice->line);
+    return 0;
+}
+
+static void leave(struct green_hub *hub, green_case *c)
+{
+    (void)hub;
+    offload_leave(wait_of(c));
+}
+
+GREEN_API green_case green_case_finished(green_job *j)
+{
+    static const struct case_kind kind = {.look = look_if_over, .enter = enter, .leave = leave};
+    if (j == NULL)
+        return CASE_NEVER;
+    return (green_case){.kind = &kind, .object = j};
 }

@@ -7,7 +7,7 @@
  * threads that it has left behind there are cancelled and waited for. In a forked child lanes begin
  * anew; jobs that were on their way do not go on there. */
 #pragma once
-#include <green/thread.h>
+#include <green/select.h>
 
 GREEN_BEGIN_DECLS
 
@@ -34,10 +34,10 @@ typedef struct green_job_options {
     void (*release)(void *arg); /* arg is the job's: called once, by whatever OS thread, when the
                                    job needs it no more, also if it could not be started */
     void (*done)(void *arg, int result); /* called when fn has returned, as a callback of the loop
-                                            of `hub`, so it must not block; maybe only after
-                                            green_job_wait and green_job_free have returned, but
-                                            before `release`. Not called when the job was
-                                            cancelled, or that hub has ended by then */
+                                            of `hub`, so it must not block. Only when it has
+                                            returned is the job over: green_job_wait returns after
+                                            it, and `release` comes after it, too. Not called when
+                                            the job was cancelled, or that hub has ended by then */
     green_hub *hub;                      /* NULL: the caller's */
 } green_job_options;
 
@@ -50,16 +50,22 @@ GREEN_API green_job *green_job_start(const green_job_options *options, int (*fn)
 GREEN_API green_job *green_job_try_start(const green_job_options *options, int (*fn)(void *arg),
                                          void *arg);
 
-/* Wait until fn has returned; *result gets what (may be NULL). Several green threads may wait, and
- * again. Within a job of the same lane it runs fn in place if nobody has begun it. -1: ECANCELED
- * (also when the job was cancelled), ETIMEDOUT, ESRCH (lost in a fork). May yield. */
+/* Wait until fn, and then `done`, has returned; *result gets what fn has (may be NULL). Several
+ * green threads may wait, and again. Within a job of the same lane it runs fn in place if nobody
+ * has begun it. -1: ECANCELED (also when the job was cancelled), ETIMEDOUT, EDEADLK, ESRCH (lost in
+ * a fork). May yield. */
 GREEN_API int green_job_wait(green_job *job, int *result);
+
+/* A case of green_select: the job is over, green_job_wait will not wait. NULL never comes up. */
+#define GREEN_FINISHED(job) green_case_finished(job)
+GREEN_API green_case green_case_finished(green_job *job);
 
 /* Take back a job that has not begun: fn will not run. EBUSY: it has begun, and goes on; EALREADY:
  * it is over; ESRCH: it was lost in a fork. */
 GREEN_API int green_job_cancel(green_job *job);
 
-/* Let go of the handle, at any time; a job on its way goes on without. NULL is fine. */
+/* Let go of the handle, at any time when nobody waits for it; a job on its way goes on without.
+ * NULL is fine. */
 GREEN_API void green_job_free(green_job *job);
 
 /* ---- lanes ---- */

@@ -90,8 +90,8 @@ GREEN_API int green_wait_cases(green_case *cases, int count, int wanted, int *or
 /* Nothing else can happen at once. Gives others a chance to run now and then. */
 #define GREEN_DEFAULT green_case_after(0)
 #define GREEN_NEVER   green_case_after(INT64_MAX)
-/* GREEN_READABLE(fd), GREEN_WRITABLE(fd): see green/fd.h. GREEN_EXITED(process): see
- * green/process.h. */
+/* GREEN_READABLE(fd), GREEN_WRITABLE(fd): see green/fd.h. GREEN_EXITED(process): green/process.h.
+ * GREEN_FINISHED(job): green/offload.h. */
 
 GREEN_API green_case green_case_send(green_chan *chan, const void *item);
 GREEN_API green_case green_case_recv(green_chan *chan, void *item, int *got);

@@ -263,7 +263,7 @@ static int use_mutex(struct worker *w)
 /* ---- jobs ---- */
 
 struct job {
-    atomic_int ran;
+    atomic_int ran, told;
     useconds_t pause;
     enum { BUSY, GREEN, NESTED, HOWS } how;
 };
@@ -306,18 +306,33 @@ static void done(void *arg, int result)
 {
     struct job *j = arg;
     require(j->ran == 1 && result == 3, "a job has called back that did not run");
+    j->told = 1;
     atomic_fetch_add(&called_back, 1);
 }
 
-static int end_job(struct worker *w, green_job *job, bool calls_back)
+/* Its end, or not: as a case beside a time, or by itself. */
+static int wait_for_job(struct worker *w, green_job *job, int *result)
 {
-    int r = 0, result = 3;
-    if (draw(&w->die, 3) != 0)
-        r = green_job_wait(job, &result);
+    int how = (int)draw(&w->die, 3);
+    if (how == 0)
+        return 1;
+    if (how == 1) {
+        int r = green_select(GREEN_FINISHED(job), GREEN_AFTER(draw(&w->die, 100) * GREEN_US));
+        if (r != 0)
+            return r;
+    }
+    return green_job_wait(job, result);
+}
+
+/* `calls_back`: its argument, if it does. */
+static int end_job(struct worker *w, green_job *job, const struct job *calls_back)
+{
+    int result = 3, r = wait_for_job(w, job, &result);
     require(result == 3, "a job's result is another's");
+    require(r != 0 || calls_back == NULL || calls_back->told, "a job was over before it was told");
     int err = errno;
     if (draw(&w->die, 2) == 0 && green_job_cancel(job) == 0) {
-        if (calls_back)
+        if (calls_back != NULL)
             atomic_fetch_sub(&to_call_back, 1);
         green_shield()
             require(green_job_wait(job, NULL) < 0 && errno == ECANCELED, "a cancelled job goes on");
@@ -358,7 +373,7 @@ static int use_job(struct worker *w)
         atomic_fetch_sub(&to_call_back, calls_back);
         return -1;
     }
-    return end_job(w, job, calls_back);
+    return end_job(w, job, calls_back ? j : NULL);
 }
 
 /* A lane that is freed while its jobs are on their way. */
@@ -378,7 +393,7 @@ static int use_own_lane(struct worker *w)
     }
     green_lane_free(own.lane);
     for (int i = 0; i < n; i++)
-        r = job[i] == NULL ? -1 : end_job(w, job[i], false);
+        r = job[i] == NULL ? -1 : end_job(w, job[i], NULL);
     return r;
 }
 

@@ -79,7 +79,7 @@ static void done(void *arg, int result)
     green_yield();
     called_error = errno;
     if (calls_for != NULL)
-        called_with += green_job_wait(calls_for, NULL); /* it is over: no need to wait */
+        called_with += green_job_wait(calls_for, NULL) < 0 ? errno : 0;
     green_event_set(&called);
 }
 
@@ -92,7 +92,7 @@ static void jobs_call_back(void **state)
     assert_non_null(job);
     calls_for = job;
     assert_int_equal(green_event_wait(&called), 0);
-    assert_int_equal(called_with, 15);
+    assert_int_equal(called_with, 15 + EDEADLK); /* it is not over before that */
     assert_int_equal(called_error, EDEADLK);
     assert_ptr_equal(called_on, green_hub_self());
     calls_for = NULL;
@@ -105,6 +105,43 @@ static void jobs_call_back(void **state)
     green_job_free(green_job_start(&(green_job_options){.done = done, .hub = other}, twice, &n));
     assert_int_equal(green_event_wait(&called), 0);
     assert_ptr_equal(called_on, other);
+}
+
+static int ended(void *arg)
+{
+    *(atomic_bool *)arg = true;
+    return 0;
+}
+
+/* Busy elsewhere for a while, so that the callback has to wait for its turn. */
+static void done_late(void *arg, int result)
+{
+    (void)arg;
+    usleep(2000);
+    called_with = result + 1;
+}
+
+/* Scenario 118: who waits goes on after the callback, wherever that is, and however late he comes.
+ */
+static void waiters_come_after_the_callback(void **state)
+{
+    (void)state;
+    assert_int_equal(green_hubs(2), 2);
+    for (int i = 0; i < 8; i++) {
+        atomic_bool has_run = false;
+        green_job_options options = {.done = done_late, .hub = green_hub_nth((unsigned)i)};
+        called_with = 0;
+        green_job *job = green_job_start(&options, ended, (void *)&has_run);
+        assert_non_null(job);
+        while (i % 4 < 2 && !has_run) /* this hub stands still; i % 4 >= 2: it waits before */
+            usleep(100);
+        if (i < 4)
+            assert_int_equal(green_job_wait(job, NULL), 0);
+        else
+            assert_int_equal(green_select(GREEN_FINISHED(job), GREEN_NEVER), 0);
+        assert_int_equal(called_with, 1);
+        green_job_free(job);
+    }
 }
 
 static void *start_from_os_thread(void *arg)
@@ -167,6 +204,73 @@ static void jobs_of_callbacks(void **state)
     free_narrow();
 }
 
+/* ---- in green_select ---- */
+
+static int open_for_two(void *arg)
+{
+    (void)arg;
+    return write(gate[1], "xx", 2) == 2 ? 0 : -1;
+}
+
+/* Scenarios 40, 44: the ends of jobs beside other things, in the order in which they come. */
+static void jobs_are_cases(void **state)
+{
+    green_event event = GREEN_EVENT_INIT;
+    green_job *job[2];
+    int come[4], n = 21;
+    (void)state;
+    green_hub_stats before = stats_now();
+    make_narrow(); /* a job at the gate, one that is not begun */
+    job[0] = start_on(NULL, pass_gate, NULL);
+    job[1] = start_on(NULL, twice, &n);
+    green_case cases[4] = {GREEN_FINISHED(job[0]), GREEN_SET(&event), GREEN_FINISHED(held[1]),
+                           GREEN_FINISHED(job[1])};
+    assert_int_equal(green_select_cases(cases, 4), 3);
+    assert_int_equal(green_job_cancel(held[1]), 0);
+    assert_int_equal(green_wait_cases(cases, 4, 2, come), 2); /* the same again */
+    assert_true(come[0] == 2 && come[1] == 3 && come[2] == -1);
+    green_within(10 * GREEN_MS)
+        assert_fails(green_wait_cases(cases, 4, 3, come), ETIMEDOUT);
+    assert_true(come[0] == 2 && come[1] == 3 && come[2] == -1);
+    green_event_set(&event);
+    assert_int_equal(green_detach(green_spawn(open_for_two, NULL)), 0); /* once we wait */
+    assert_int_equal(green_wait_cases(cases, 4, 4, come), 4);
+    assert_true(come[0] == 1 && come[1] == 2 && come[2] == 3 && come[3] == 0);
+    assert_int_equal(green_select(GREEN_FINISHED(NULL), GREEN_DEFAULT), 1);
+    finish(job[0], 0);
+    finish(job[1], 42);
+    free_narrow();
+    assert_nothing_left(before);
+}
+
+static int select_early(void *arg)
+{
+    int late = 0, r;
+    do
+        r = green_select(GREEN_FINISHED(arg), GREEN_AFTER((int64_t)++late * GREEN_US));
+    while (r == 1);
+    return r;
+}
+
+/* Scenario 5: whoever leaves early, again and again, stands nowhere any more, and misses nothing.
+ */
+static void selects_end_early(void **state)
+{
+    green_job *job[4];
+    green_group g = GREEN_GROUP_INIT;
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        job[i] = start_on(NULL, pass_gate, NULL);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(green_group_spawn(&g, select_early, job[i]), 0);
+    }
+    green_sleep(5 * GREEN_MS);
+    open_gate(4);
+    assert_int_equal(green_group_join(&g), 0);
+    for (int i = 0; i < 4; i++)
+        finish(job[i], 0);
+}
+
 /* ---- jobs that use the library themselves ---- */
 
 static green_lane *small;
@@ -193,6 +297,33 @@ static void jobs_start_jobs(void **state)
     finish(start_on(small, nested, &depth), 5);
     assert_int_equal(stats_of(small).most, 1);
     assert_int_equal(stats_of(small).done, 6);
+    green_lane_free(small);
+}
+
+static int select_nested(void *arg)
+{
+    int n = *(int *)arg, come[3], r = -1;
+    green_job *job[3];
+    green_case cases[3];
+    for (int i = 0; i < 3; i++) {
+        job[i] = green_job_start(&(green_job_options){.lane = small}, twice, &n);
+        cases[i] = GREEN_FINISHED(job[i]);
+    }
+    green_within(60 * GREEN_SEC)
+        r = green_wait_cases(cases, 3, 3, come);
+    for (int i = 0; i < 3; i++)
+        green_job_free(job[i]);
+    return r;
+}
+
+/* Scenarios 113, 118: nor those that select among jobs of their own lane. */
+static void jobs_select_jobs(void **state)
+{
+    int n = 1;
+    (void)state;
+    small = green_lane_make(&(green_lane_options){.max = 1, .queue = 1});
+    finish(start_on(small, select_nested, &n), 3);
+    assert_int_equal(stats_of(small).most, 1);
     green_lane_free(small);
 }
 
@@ -243,10 +374,18 @@ static void hub_of_a_job_ends_with_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jobs_are_cancelled),    cmocka_unit_test(jobs_are_waited_for),
-        cmocka_unit_test(jobs_are_let_go),       cmocka_unit_test(jobs_call_back),
-        cmocka_unit_test(hub_to_call_has_ended), cmocka_unit_test(jobs_of_callbacks),
-        cmocka_unit_test(jobs_start_jobs),       cmocka_unit_test(hub_of_a_job_ends_with_it),
+        cmocka_unit_test(jobs_are_cancelled),
+        cmocka_unit_test(jobs_are_waited_for),
+        cmocka_unit_test(jobs_are_let_go),
+        cmocka_unit_test(jobs_call_back),
+        cmocka_unit_test(waiters_come_after_the_callback),
+        cmocka_unit_test(hub_to_call_has_ended),
+        cmocka_unit_test(jobs_of_callbacks),
+        cmocka_unit_test(jobs_are_cases),
+        cmocka_unit_test(selects_end_early),
+        cmocka_unit_test(jobs_start_jobs),
+        cmocka_unit_test(jobs_select_jobs),
+        cmocka_unit_test(hub_of_a_job_ends_with_it),
     };
     return cmocka_run_group_tests_name("job", tests, open_pipe, NULL);
 }

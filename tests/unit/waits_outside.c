@@ -188,6 +188,11 @@ static int wait_job(void)
     return green_job_wait(job, NULL);
 }
 
+static int select_job(void)
+{
+    return green_select(GREEN_FINISHED(job), GREEN_NEVER);
+}
+
 static void end_job(void)
 {
     green_job_free(job);
@@ -295,6 +300,7 @@ const struct call waits_outside[] = {
     {"connect", begin_full_listener, connect_one, make_room, NULL, end_listener, LATE},
     {"offload", begin_pair, offload, let_all_go, NULL, end_offload, LATE | NEVER_READY},
     {"job", begin_job, wait_job, let_all_go, NULL, end_job, LATE | NEVER_READY},
+    {"select job", begin_job, select_job, let_all_go, NULL, end_job, LATE | NEVER_READY},
     {"job start", begin_full_lane, start_one, let_all_go, NULL, end_lane, LATE | NEVER_READY},
 #ifndef GREEN_TEST_EMULATED
     {"process", begin_process, wait_process, kill_process, NULL, end_process, PROCESS},
