@@ -40,8 +40,7 @@ typedef struct green_coroutine green_coroutine;
 
 /* How to make one; zero is the default everywhere. */
 typedef struct green_coroutine_options {
-    size_t stack_size;          /* bytes, rounded up; 0: 256 KiB (or $GREEN_STACK). Only what is
-                                   touched costs memory. Overflow hits a guard page (SIGSEGV) */
+    size_t stack_size;          /* bytes; 0: the default. As a thread's, see green/thread.h */
     void (*release)(void *arg); /* called exactly once, when the coroutine is destroyed: for an
                                    arg that it owns, even if its function never ran */
 } green_coroutine_options;
