@@ -187,7 +187,9 @@ static inline int run(struct green_coroutine *co, void *in, void **out)
     stand_on(&r.fiber);
     if (out != NULL)
         *out = r.value;
-    return LIKELY(r.outcome >= 0) ? r.outcome : (int)failed(-r.error);
+    if (UNLIKELY(r.outcome < 0))
+        errno = r.error; /* as from a function that failed: what was said of it stands */
+    return r.outcome;
 }
 
 /* Leave for wherever `to` is, until somebody resumes: 0, or -1 with what was thrown in. */

@@ -73,8 +73,11 @@ GREEN_API SWITCH_RETURN int green_generator_yield(green_generator *g, const void
 GREEN_API SWITCH_RETURN int green_generator_next(green_generator *g, void *item)
 {
     void *made;
-    if (UNLIKELY(g->end <= 0))
-        return g->end == 0 ? 0 : (int)failed(-g->error);
+    if (UNLIKELY(g->end <= 0)) {
+        if (g->end < 0)
+            errno = g->error;
+        return g->end;
+    }
     int rc = green_coroutine_resume(g->co, NULL, &made);
     if (LIKELY(rc > 0))
         memcpy(item, made, g->size);

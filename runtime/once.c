@@ -19,7 +19,9 @@ static int run(struct green_hub *hub, green_once *o, int (*fn)(void *), void *ar
     else
         shared_wake(hub, &o->waiters, 0); /* its turn to try */
     guard_leave(hub, &o->guard);
-    return -err;
+    if (err != 0)
+        errno = err; /* what fn's failure said of itself stands */
+    return err == 0 ? 0 : -1;
 }
 
 GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
@@ -43,6 +45,6 @@ GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
     }
     guard_leave(hub, &o->guard);
     if (state == NOT_BEGUN)
-        return (int)returned(run(hub, o, fn, arg));
+        return run(hub, o, fn, arg);
     return (int)returned(state == DONE ? 0 : -EDEADLK);
 }

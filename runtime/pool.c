@@ -124,10 +124,12 @@ GREEN_API int green_pool_map(green_pool *p, int (*fn)(void *item), void *items, 
         err = green_pool_spawn(&own, fn, (char *)items + i * size);
     int why = errno;
     bool failed_here = err < 0 && !own.group.cancelled;
+    struct error_text *what = failed_here ? error_take(hub->current, why) : NULL;
     if (failed_here)
         green_pool_cancel(&own);
     err = green_pool_join(&own);
-    if (failed_here)
-        errno = why;
-    return err;
+    if (!failed_here)
+        return err;
+    error_give(hub->current, what);
+    return (int)returned(-why);
 }

@@ -14,8 +14,9 @@ enum slot_state { FREE, WORKING, FINISHED };
 struct slot {
     green_stream *stream;
     enum slot_state state;
-    int error;   /* of fn; 0: succeeded */
-    size_t turn; /* in which order they are handed out: as drawn, or as finished */
+    int error;              /* of fn; 0: succeeded */
+    struct error_text *why; /* and the sentence about it */
+    size_t turn;            /* in which order they are handed out: as drawn, or as finished */
     char *item;
 };
 
@@ -28,6 +29,7 @@ struct green_stream {
     size_t finished;  /* unordered: of them done */
     bool at_end;      /* the source has no more */
     int source_error; /* to be told once all before it are handed out */
+    struct error_text *source_why;
     struct slot slots[];
 };
 
@@ -60,10 +62,11 @@ GREEN_API green_stream *green_stream_open(const green_stream_options *options)
     return s;
 }
 
-static void finish(struct slot *slot, int error)
+static void finish(struct green_hub *hub, struct slot *slot, int error)
 {
     green_stream *s = slot->stream;
     slot->error = error;
+    slot->why = error != 0 ? error_take(hub->current, error) : NULL;
     slot->state = FINISHED;
     if (s->options.unordered)
         slot->turn = s->finished++;
@@ -75,12 +78,12 @@ static int work(void *arg)
     struct slot *slot = arg;
     errno = 0;
     bool done = slot->stream->options.fn(slot->item) >= 0;
-    finish(slot, done ? 0 : errno != 0 ? errno : ECANCELED);
+    finish(self_hub(), slot, done ? 0 : errno != 0 ? errno : ECANCELED);
     return 0; /* a failure is the item's, not the stream's */
 }
 
 /* Draw what there is room for. */
-static void fill(green_stream *s)
+static void fill(struct green_hub *hub, green_stream *s)
 {
     while (!s->at_end && s->drawn - s->taken < (size_t)s->options.limit) {
         struct slot *slot = s->slots;
@@ -89,14 +92,16 @@ static void fill(green_stream *s)
         errno = 0;
         int more = s->options.next(s->options.source, slot->item);
         s->at_end = more <= 0;
-        if (more < 0)
+        if (more < 0) {
             s->source_error = errno != 0 ? errno : ECANCELED;
+            s->source_why = error_take(hub->current, s->source_error);
+        }
         if (more <= 0)
             return;
         slot->state = WORKING;
         slot->turn = s->drawn++;
         if (green_group_spawn(&s->group, work, slot) < 0)
-            finish(slot, errno);
+            finish(hub, slot, errno);
         else
             s->group.children->deadline = INT64_MAX; /* the consumer's is for its wait only */
     }
@@ -116,6 +121,14 @@ static struct slot *pick(green_stream *s)
     return best != NULL && best->state == FINISHED ? best : NULL;
 }
 
+/* 0, or a failure and its sentence. */
+static int tell(struct green_hub *hub, int error, struct error_text *why)
+{
+    if (error != 0)
+        error_give(hub->current, why);
+    return (int)returned(-error);
+}
+
 GREEN_API int green_stream_next(green_stream *s, void *item)
 {
     struct green_hub *hub = hub_here();
@@ -123,11 +136,11 @@ GREEN_API int green_stream_next(green_stream *s, void *item)
     if (hub == NULL)
         return -1;
     for (;;) {
-        fill(s);
+        fill(hub, s);
         if (s->drawn == s->taken) {
             int err = s->source_error;
             s->source_error = 0;
-            return (int)returned(-err);
+            return tell(hub, err, s->source_why);
         }
         if ((slot = pick(s)) != NULL)
             break;
@@ -138,7 +151,7 @@ GREEN_API int green_stream_next(green_stream *s, void *item)
     memcpy(item, slot->item, s->options.size);
     slot->state = FREE;
     s->taken++;
-    return slot->error != 0 ? (int)returned(-slot->error) : 1;
+    return slot->error == 0 ? 1 : tell(hub, slot->error, slot->why);
 }
 
 GREEN_API void green_stream_close(green_stream *s)
@@ -148,5 +161,10 @@ GREEN_API void green_stream_close(green_stream *s)
     green_group_cancel(&s->group);
     green_shield()
         green_group_join(&s->group);
+    for (int i = 0; i < s->options.limit; i++)
+        if (s->slots[i].state == FINISHED)
+            memory_put(s->slots[i].why);
+    if (s->source_error != 0)
+        memory_put(s->source_why);
     memory_put(s);
 }

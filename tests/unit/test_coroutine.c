@@ -411,6 +411,22 @@ static void test_no_hub_is_made(void **state)
     assert_null(self_hub()); /* after all of the above */
 }
 
+static int fail_with_a_sentence(green_coroutine *self, void *arg)
+{
+    (void)self, (void)arg;
+    return green_spawn(NULL, NULL) != NULL ? 0 : -1;
+}
+
+/* As with any function that fails: what failed in it has said why. */
+static void test_the_sentence_of_a_failure_stands(void **state)
+{
+    green_coroutine *co = green_coroutine_create(fail_with_a_sentence, NULL);
+    (void)state;
+    assert_fails(green_coroutine_resume(co, NULL, NULL), EINVAL);
+    assert_string_equal(green_errmsg(), "green_spawn: no function");
+    assert_int_equal(green_coroutine_destroy(co), 0);
+}
+
 static int sleep_and_yield(green_coroutine *self, void *arg)
 {
     (void)arg;
@@ -548,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_transfer_hands_the_resumer_on),
         cmocka_unit_test(test_hundred_thousand_in_constant_memory),
         cmocka_unit_test(test_no_hub_is_made),
+        cmocka_unit_test(test_the_sentence_of_a_failure_stands),
         cmocka_unit_test(test_blocking_inside_parks_the_green_thread),
         cmocka_unit_test(test_who_else_resumes_it_meanwhile_is_refused),
         cmocka_unit_test(test_green_threads_resume_it_by_turns),

@@ -145,6 +145,29 @@ static void test_errors(void **state)
     assert_int_equal(seen, 0);
 }
 
+static int fail_with_a_sentence(green_generator *g, void *arg)
+{
+    (void)g, (void)arg;
+    return green_spawn(NULL, NULL) != NULL ? 0 : -1;
+}
+
+/* What failed inside has said why: behind the loop, and each time one asks for an item. */
+static void test_the_sentence_of_a_failure_stands(void **state)
+{
+    static const char why[] = "green_spawn: no function";
+    int item;
+    (void)state;
+    green_for(int, i, green_generator_create(sizeof(int), fail_with_a_sentence, NULL))
+        assert_int_equal(i, -1);
+    assert_string_equal(green_errmsg(), why);
+    green_generator *g = green_generator_create(sizeof(int), fail_with_a_sentence, NULL);
+    assert_fails(green_generator_next(g, &item), EINVAL);
+    assert_string_equal(green_errmsg(), why);
+    assert_fails(green_generator_next(g, &item), EINVAL);
+    assert_string_equal(green_errmsg(), why);
+    assert_int_equal(green_generator_destroy(g), 0);
+}
+
 /* ---- from the depth of a recursion ---- */
 
 struct node {
@@ -299,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_items_until_the_end),
         cmocka_unit_test(test_leaving_early_closes),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_the_sentence_of_a_failure_stands),
         cmocka_unit_test(test_tree_walk),
         cmocka_unit_test(test_a_pipe_closes_its_source),
         cmocka_unit_test(test_no_memory),

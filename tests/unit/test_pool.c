@@ -485,6 +485,47 @@ static void test_map_fails_at_any_place(void **state)
     assert_nothing_left(before);
 }
 
+static int fail_with_a_sentence(void *item)
+{
+    (void)item;
+    return green_spawn(NULL, NULL) != NULL ? 0 : -1;
+}
+
+static int draw_with_a_sentence(void *source, void *item)
+{
+    (void)item;
+    return ++*(int *)source < 3 ? 1 : fail_with_a_sentence(NULL);
+}
+
+/* Scenario 110: what failed has said why, also to who takes the item later, or none of it. */
+static void test_sentences_of_failures(void **state)
+{
+    static const char why[] = "green_spawn: no function";
+    green_pool p = GREEN_POOL_INIT(2);
+    int drawn = 0, item[3];
+    green_stream_options options = {.next = draw_with_a_sentence,
+                                    .source = &drawn,
+                                    .fn = fail_with_a_sentence,
+                                    .size = sizeof item[0]};
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_stream *s = green_stream_open(&options);
+    for (int i = 0; i < 3; i++) { /* two items, and their source */
+        errno = 0;
+        assert_fails(green_stream_next(s, item), EINVAL);
+        assert_string_equal(green_errmsg(), why);
+    }
+    assert_int_equal(green_stream_next(s, item), 0);
+    green_stream_close(s);
+    drawn = 0;
+    s = green_stream_open(&options);
+    assert_fails(green_stream_next(s, item), EINVAL);
+    green_stream_close(s);
+    assert_fails(green_pool_map(&p, fail_with_a_sentence, item, 3, sizeof item[0]), EINVAL);
+    assert_string_equal(green_errmsg(), why);
+    assert_nothing_left(before);
+}
+
 /* Left early: what is at work is cancelled and waited for. */
 static void test_stream_closed_early(void **state)
 {
@@ -526,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_impatient_consumer),
         cmocka_unit_test(test_failures_at_any_place),
         cmocka_unit_test(test_map_fails_at_any_place),
+        cmocka_unit_test(test_sentences_of_failures),
         cmocka_unit_test(test_stream_closed_early),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

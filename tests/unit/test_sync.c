@@ -370,6 +370,12 @@ static int run_once(void *once)
     return green_once_run(once, fail_twice, NULL) < 0 ? -errno : 0;
 }
 
+static int fail_with_a_sentence(void *arg)
+{
+    (void)arg;
+    return green_spawn(NULL, NULL) != NULL ? 0 : -1;
+}
+
 static void test_once(void **state)
 {
     green_once o = GREEN_ONCE_INIT;
@@ -387,6 +393,9 @@ static void test_once(void **state)
     assert_int_equal(attempts, 3);
     assert_int_equal(green_once_run(&o, fail_twice, NULL), 0);
     assert_int_equal(attempts, 3);
+    o = (green_once)GREEN_ONCE_INIT;
+    assert_fails(green_once_run(&o, fail_with_a_sentence, NULL), EINVAL);
+    assert_string_equal(green_errmsg(), "green_spawn: no function");
 }
 
 /* ---- what is ready ---- */
