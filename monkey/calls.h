@@ -42,5 +42,5 @@ call_fn call_flock, call_io_getevents;
 long wait_for_lock(struct call *c, int nonblocking_command);
 
 /* ---- descriptor.c ---- */
-call_fn call_close, call_close_range, call_dup2, call_fcntl;
+call_fn call_close, call_close_range, call_dup2, call_shutdown, call_fcntl;
 call_fn call_flags; /* ioctl, and fcntl without waiting for locks */

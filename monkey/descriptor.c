@@ -31,6 +31,11 @@ long call_dup2(struct call *c)
     return call_kernel(c);
 }
 
+long call_shutdown(struct call *c)
+{
+    return green_io_shutdown((int)c->arg[0], (int)c->arg[1]);
+}
+
 /* ---- close_range ---- */
 
 struct entry { /* of getdents64 */

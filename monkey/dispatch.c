@@ -75,6 +75,7 @@ static const struct entry table[] = {
     [SYS_close_range] = ALWAYS(call_close_range),
     [SYS_dup2] = ALWAYS(call_dup2),
     [SYS_dup3] = ALWAYS(call_dup2),
+    [SYS_shutdown] = AMONG(call_shutdown),
     [SYS_fcntl] = {call_fcntl, call_flags, true},
     [SYS_ioctl] = ALWAYS(call_flags),
 

@@ -76,6 +76,7 @@ static const struct entry table[] = {
     [SYS_close_range] = TOLD(call_close_range),
     [SYS_dup2] = TOLD(call_dup2),
     [SYS_dup3] = TOLD(call_dup2),
+    [SYS_shutdown] = TOLD(call_shutdown),
     [SYS_fcntl] = TOLD(call_fcntl),
     [SYS_ioctl] = TOLD(call_flags),
 };

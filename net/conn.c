@@ -48,7 +48,7 @@ static ssize_t socket_writev(green_conn *c, const struct iovec *parts, int count
 
 static int socket_shutdown(green_conn *c)
 {
-    return (int)returned(SYS2(SYS_shutdown, c->fd, SHUT_WR));
+    return (int)returned(green_io_shutdown(c->fd, SHUT_WR));
 }
 
 static int embedded_close(green_conn *c)

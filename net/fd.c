@@ -153,6 +153,11 @@ static __attribute__((hot)) void on_edge(int fd, short ready, void *arg)
         wake_pollers(s);
 }
 
+void fd_look_again(struct fd *s, int fd)
+{
+    on_edge(fd, WATCH_READ | WATCH_WRITE, s);
+}
+
 int fd_watch(struct green_hub *hub, struct fd *s, int fd)
 {
     if (s->watched)

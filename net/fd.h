@@ -142,6 +142,9 @@ static inline void fd_done(struct fd *slot, enum fd_direction d, uint32_t genera
 void fd_poller_add(struct fd *slot, struct fd_poller *poller);
 void fd_poller_remove(struct fd_poller *poller);
 
+/* Something has happened that the loop is not told of: who waits in this hub looks again. */
+void fd_look_again(struct fd *slot, int fd);
+
 /* Register without waiting: 0, -EPERM, -ENOMEM, -EBADF. */
 int fd_watch(struct green_hub *hub, struct fd *slot, int fd);
 

@@ -40,6 +40,8 @@ ENGINE_API long green_io_poll(struct pollfd *fds, nfds_t count, int64_t timeout)
 /* One descriptor: park until it is ready (or in error) for POLLIN or POLLOUT. 0 or -errno. */
 ENGINE_API long green_io_wait(int fd, short events);
 
+ENGINE_API long green_io_shutdown(int fd, int how);
+
 /* What the kernel is told happened to descriptor numbers behind these calls. */
 ENGINE_API int green_io_close(int fd);
 /* The number gets another file (dup2), or one will be closed by others (close_range). */

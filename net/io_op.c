@@ -68,6 +68,17 @@ int green_io_close(int fd)
     return fd_close(fd);
 }
 
+/* Who waits for room in a unix socket gets no edge from the kernel. */
+long green_io_shutdown(int fd, int how)
+{
+    struct green_hub *hub = self_hub();
+    long r = SYS2(SYS_shutdown, fd, how);
+    struct fd *s = r == 0 && hub != NULL && hub->fds != NULL ? fd_slot(hub, fd) : NULL;
+    if (s != NULL)
+        fd_look_again(s, fd);
+    return r;
+}
+
 void green_io_forget(int fd)
 {
     fd_forget(fd);

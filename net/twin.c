@@ -1,7 +1,6 @@
 /* twin.c - the public twins of the POSIX calls: see green/fd.h. io.c does the work. */
 #include "error.h"
 #include "io.h"
-#include "sys.h"
 #include <green/fd.h>
 
 GREEN_API ssize_t green_read(int fd, void *buf, size_t count)
@@ -73,7 +72,7 @@ GREEN_API int green_connect(int fd, const struct sockaddr *addr, socklen_t addrl
 
 GREEN_API int green_shutdown(int fd, int how)
 {
-    return (int)returned(SYS2(SYS_shutdown, fd, how));
+    return (int)returned(green_io_shutdown(fd, how));
 }
 
 GREEN_API int green_close(int fd)

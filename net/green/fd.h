@@ -38,7 +38,8 @@ GREEN_API int green_accept(int fd, struct sockaddr *addr, socklen_t *addrlen);
 GREEN_API int green_accept4(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags);
 /* After a failure the connection may still be under way: close the socket. */
 GREEN_API int green_connect(int fd, const struct sockaddr *addr, socklen_t addrlen);
-/* Wakes the threads that wait for data, or for room, as the kernel has it. Does not yield. */
+/* Wakes the threads that wait for data (they see the end), or for room (EPIPE). Of other hubs,
+ * those that wait for room in a unix socket hear nothing from the kernel. Does not yield. */
 GREEN_API int green_shutdown(int fd, int how);
 /* Does not yield. */
 GREEN_API int green_close(int fd);

@@ -95,6 +95,31 @@ static void check_socket_timeout(void)
     close(pair[0]), close(pair[1]);
 }
 
+static void *write_in_vain(void *arg)
+{
+    static char data[4 << 20];
+    ssize_t n;
+    do
+        n = send(*(int *)arg, data, sizeof data, MSG_NOSIGNAL);
+    while (n > 0);
+    return (void *)(long)(n == 0 ? 0 : errno);
+}
+
+/* Whoever waits for room hears of the end, even in a unix socket. */
+static void check_shutdown(void)
+{
+    int pair[2], still = 0;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    pthread_t t = spawn(write_in_vain, &pair[0]);
+    for (int was = -1; was != still || still == 0; usleep(3000)) {
+        was = still;
+        CHECK(ioctl(pair[1], FIONREAD, &still) == 0);
+    }
+    CHECK(shutdown(pair[0], SHUT_WR) == 0);
+    CHECK(join(t) == (void *)EPIPE);
+    close(pair[0]), close(pair[1]);
+}
+
 static void *read_one(void *arg)
 {
     char c;
@@ -134,5 +159,6 @@ const struct check waits[] = {
     {"big_write", check_big_write},
     {"socket_timeout", check_socket_timeout},
     {"nonblocking", check_nonblocking},
+    {"shutdown", check_shutdown},
     {NULL, NULL},
 };

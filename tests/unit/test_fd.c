@@ -222,6 +222,76 @@ static void test_deadlines(void **state)
     free(data);
 }
 
+static int drip(void *arg)
+{
+    struct flow *f = arg;
+    char buf[4096];
+    ssize_t n;
+    while ((n = green_read(f->fd, buf, sizeof buf)) > 0) {
+        f->bytes += (size_t)n;
+        green_sleep(100 * GREEN_US);
+    }
+    return n == 0 ? 0 : -1;
+}
+
+/* Scenario 123: the deadline is for the whole of a write, though there is always some progress. */
+static void test_slow_progress(void **state)
+{
+    enum { BIG = 256 << 20 };
+    (void)state;
+    char *data = calloc(1, BIG);
+    assert_non_null(data);
+    for (size_t k = 0; k < COUNT(pairs); k++) {
+        int fd[2], result = -1;
+        ssize_t n = 0;
+        green_hub_stats before = stats_now();
+        pairs[k](fd);
+        struct flow f = {.fd = fd[1]};
+        green_thread *t = green_spawn(drip, &f);
+        green_within(20 * GREEN_MS)
+            n = green_write(fd[0], data, BIG);
+        assert_true(n > 0 && n < BIG);
+        assert_true(green_expired());
+        assert_int_equal(green_close(fd[0]), 0);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 0);
+        assert_int_equal(f.bytes, n); /* what it says has arrived */
+        assert_int_equal(green_close(fd[1]), 0);
+        assert_nothing_left(before);
+    }
+    free(data);
+}
+
+static int read_something(void *arg)
+{
+    char c;
+    return green_read(*(int *)arg, &c, 1) == 1 ? c : -errno;
+}
+
+/* Scenario 124: the calls wait whatever O_NONBLOCK says, and leave it as it is. */
+static void test_nonblocking_mode(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < COUNT(pairs); k++)
+        for (int mode = 0; mode <= O_NONBLOCK; mode += O_NONBLOCK) {
+            int fd[2], result = -1;
+            char c;
+            pairs[k](fd);
+            for (int i = 0; i < 2; i++)
+                assert_int_equal(fcntl(fd[i], F_SETFL, fcntl(fd[i], F_GETFL) | mode), 0);
+            green_thread *t = green_spawn(read_something, &fd[1]);
+            green_sleep(GREEN_MS);
+            assert_int_equal(green_write(fd[0], "z", 1), 1);
+            assert_int_equal(green_join(t, &result), 0);
+            assert_int_equal(result, 'z');
+            green_within(GREEN_MS)
+                assert_fails(green_read(fd[1], &c, 1), ETIMEDOUT);
+            for (int i = 0; i < 2; i++)
+                assert_int_equal(fcntl(fd[i], F_GETFL) & O_NONBLOCK, mode);
+            close_pair(fd);
+        }
+}
+
 /* Scenario 5: of two readers. */
 static void test_cancelled_reader_takes_nothing(void **state)
 {
@@ -386,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_waitall_meets_the_end),
         cmocka_unit_test(test_never_waits),
         cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_slow_progress),
+        cmocka_unit_test(test_nonblocking_mode),
         cmocka_unit_test(test_cancelled_reader_takes_nothing),
         cmocka_unit_test(test_readers_in_order),
         cmocka_unit_test(test_writes_are_not_mixed),

@@ -2,6 +2,7 @@
  * its number used again, shut down, reset; here and on another hub. */
 #include "fd_pairs.h"
 
+#include <green/state.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -57,6 +58,87 @@ static void test_close_wakes_waiters(void **state)
     assert_int_equal(green_join(a, &result), 0);
     assert_int_equal(result, EBADF);
     assert_nothing_left(before);
+}
+
+struct call_out {
+    int fd;
+    struct sockaddr_storage to;
+    socklen_t len;
+};
+
+static int connect_errno(void *arg)
+{
+    struct call_out *c = arg;
+    return green_connect(c->fd, (struct sockaddr *)&c->to, c->len) < 0 ? errno : 0;
+}
+
+/* Scenario 126: one who connects, where the backlog is full. */
+static void test_close_wakes_connect(void **state)
+{
+    static const int families[] = {AF_INET, AF_UNIX};
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (size_t i = 0; i < COUNT(families); i++) {
+        struct call_out first, second;
+        int l = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0), result = 0;
+        struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        first = (struct call_out){.to = {.ss_family = AF_UNIX}, .len = sizeof(sa_family_t)};
+        if (families[i] == AF_INET) {
+            memcpy(&first.to, &loopback, sizeof loopback);
+            first.len = sizeof loopback;
+        }
+        assert_int_equal(bind(l, (struct sockaddr *)&first.to, first.len), 0);
+        assert_int_equal(listen(l, 0), 0);
+        first.len = sizeof first.to;
+        assert_int_equal(getsockname(l, (struct sockaddr *)&first.to, &first.len), 0);
+        second = first;
+        first.fd = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
+        second.fd = socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect_errno(&first), 0);
+        green_thread *t = green_spawn(connect_errno, &second);
+        green_sleep(GREEN_MS);
+        assert_int_equal(green_close(second.fd), 0);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, EBADF);
+        assert_int_equal(green_close(first.fd), 0);
+        assert_int_equal(green_close(l), 0);
+    }
+    assert_nothing_left(before);
+}
+
+/* Scenario 129: several descriptors of one socket: closing one ends the calls on it alone, and the
+ * last close ends the connection. */
+static void test_duplicates(void **state)
+{
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (size_t k = 0; k < COUNT(pairs); k++) {
+        int fd[2], result = -1;
+        char c;
+        pairs[k](fd);
+        int in = dup(fd[1]), out = dup(fd[0]);
+        green_thread *first = green_spawn(read_errno, &fd[1]);
+        green_sleep(GREEN_MS);
+        green_thread *second = green_spawn(read_errno, &in);
+        green_sleep(GREEN_MS);
+        assert_int_equal(green_close(fd[1]), 0);
+        assert_int_equal(green_join(first, &result), 0);
+        assert_int_equal(result, EBADF);
+        assert_int_equal(green_thread_state(second), GREEN_WAITING);
+        assert_int_equal(green_write(fd[0], "x", 1), 1);
+        assert_int_equal(green_join(second, &result), 0);
+        assert_int_equal(result, 0);
+        assert_int_equal(green_close(fd[0]), 0);
+        green_within(GREEN_MS)
+            assert_fails(green_read(in, &c, 1), ETIMEDOUT); /* open: there is another */
+        assert_int_equal(green_write(out, "y", 1), 1);
+        assert_int_equal(green_close(out), 0);
+        assert_int_equal(green_read(in, &c, 1), 1);
+        assert_int_equal(c, 'y');
+        assert_int_equal(green_read(in, &c, 1), 0);
+        assert_int_equal(green_close(in), 0);
+        assert_nothing_left(before);
+    }
 }
 
 /* Scenario 127: by another descriptor, at once. */
@@ -145,6 +227,37 @@ static void test_shutdown(void **state)
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(result, 0);
     close_pair(fd);
+}
+
+/* Scenario 130: the one that waits for data, for room, or both; a part of a write is told first. */
+static void test_shutdown_wakes_the_right_one(void **state)
+{
+    static const int hows[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
+    (void)state;
+    green_hub_stats before = stats_now();
+    for (size_t k = 0; k < 2; k++) /* sockets */
+        for (size_t i = 0; i < COUNT(hows); i++) {
+            int fd[2], result = -1;
+            pairs[k](fd);
+            green_thread *reader = green_spawn(read_all, &fd[0]);
+            green_thread *writer = green_spawn(write_lots_errno, &fd[0]);
+            green_sleep(GREEN_MS);
+            assert_int_equal(green_shutdown(fd[0], hows[i]), 0);
+            if (hows[i] != SHUT_WR)
+                assert_int_equal(green_join(reader, &result), 0);
+            else
+                assert_int_equal(green_join(writer, &result), 0);
+            assert_int_equal(result, hows[i] != SHUT_WR ? 0 : EPIPE);
+            green_sleep(GREEN_MS);
+            green_thread *other = hows[i] != SHUT_WR ? writer : reader;
+            bool both = hows[i] == SHUT_RDWR;
+            assert_int_equal(green_thread_state(other), both ? GREEN_DONE : GREEN_WAITING);
+            green_close(fd[0]);
+            assert_int_equal(green_join(other, &result), 0);
+            assert_int_equal(result, both ? EPIPE : other == reader ? -EBADF : EBADF);
+            green_close(fd[1]);
+            assert_nothing_left(before);
+        }
 }
 
 struct far {
@@ -370,9 +483,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_close_wakes_waiters),
+        cmocka_unit_test(test_close_wakes_connect),
+        cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_reused_number),
         cmocka_unit_test(test_reused_number_in_line),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_shutdown_wakes_the_right_one),
         cmocka_unit_test(test_close_wakes_other_hubs),
         cmocka_unit_test(test_close_meets_wait),
         cmocka_unit_test(test_close_from_outside),

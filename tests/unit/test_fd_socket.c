@@ -57,7 +57,7 @@ static void test_full_backlog(void **state)
     green_close(l);
 }
 
-/* Scenario 131: accepting when no descriptor is left fails cleanly and works again afterwards. */
+/* Scenario 131: many at once; each is accepted. */
 static void test_accept_storm(void **state)
 {
     enum { N = 200 };
@@ -86,16 +86,22 @@ static void test_accept_storm(void **state)
 static int send_datagram(void *arg)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ssize_t n = green_sendto(fd, "datagram", 8, 0, arg, sizeof(struct sockaddr_in));
+    struct sockaddr_in *to = arg, from = {0};
+    socklen_t len = sizeof from;
+    char buf[8];
+    ssize_t n = green_sendto(fd, "datagram", 8, 0, arg, sizeof *to);
+    ssize_t back = green_recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&from, &len);
     green_close(fd);
-    return n == 8 ? 0 : -1;
+    return n == 8 && back == 4 && memcmp(buf, "data", 4) == 0 && from.sin_port == to->sin_port ? 0
+                                                                                               : -1;
 }
 
-/* Scenario 132: not connected, and cut. */
+/* Scenario 132: not connected, and cut; an answer to where it came from. */
 static void test_udp(void **state)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET}, from;
     socklen_t len = sizeof addr;
+    int result = -1;
     char buf[4];
     (void)state;
     addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -108,9 +114,42 @@ static void test_udp(void **state)
         .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &iov, .msg_iovlen = 1};
     assert_int_equal(green_recvmsg(fd, &msg, 0), 4);
     assert_true((msg.msg_flags & MSG_TRUNC) != 0);
+    assert_memory_equal(buf, "data", 4);
     assert_int_equal(from.sin_family, AF_INET);
-    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(green_sendto(fd, buf, 4, 0, (struct sockaddr *)&from, msg.msg_namelen), 4);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
     green_close(fd);
+}
+
+/* Scenario 132: nobody there, which ICMP says later: to who waits by then, once. */
+static void test_nobody_receives(void **state)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof addr;
+    char c;
+    (void)state;
+    green_hub_stats before = stats_now();
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    green_close(fd); /* its port is free */
+    for (int how = 0; how < 2; how++) {
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(green_connect(fd, (struct sockaddr *)&addr, len), 0);
+        struct iovec iov = {&c, 1};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+        green_within(GREEN_MS) /* watched before it comes */
+            assert_fails(green_recv(fd, &c, 1, 0), ETIMEDOUT);
+        assert_int_equal(green_send(fd, "x", 1, 0), 1);
+        green_within(10 * GREEN_SEC)
+            assert_fails((int)(how == 0 ? green_recv(fd, &c, 1, 0) : green_recvmsg(fd, &msg, 0)),
+                         ECONNREFUSED);
+        green_within(GREEN_MS)
+            assert_fails(green_recv(fd, &c, 1, 0), ETIMEDOUT);
+        green_close(fd);
+    }
+    assert_nothing_left(before);
 }
 
 static int receive_late(void *arg)
@@ -177,6 +216,72 @@ static void test_descriptor_passing(void **state)
     close_pair(pass);
 }
 
+struct parcel {
+    int fd;
+    int got[4], count; /* descriptors that came */
+};
+
+static int receive_parcel(void *arg)
+{
+    struct parcel *p = arg;
+    static char buf[10000];
+    char control[CMSG_SPACE(4 * sizeof(int))];
+    ssize_t n, sum = 0;
+    do {
+        struct iovec iov = {buf, sizeof buf};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+        n = green_recvmsg(p->fd, &msg, MSG_CMSG_CLOEXEC);
+        for (struct cmsghdr *h = CMSG_FIRSTHDR(&msg); n > 0 && h != NULL;
+             h = CMSG_NXTHDR(&msg, h)) {
+            int more = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            if (p->count + more > (int)COUNT(p->got))
+                return -1;
+            memcpy(&p->got[p->count], CMSG_DATA(h), (size_t)more * sizeof(int));
+            p->count += more;
+        }
+        sum += n > 0 ? n : 0;
+    } while (n > 0);
+    return n < 0 ? -1 : (int)sum;
+}
+
+/* Scenario 133: several with a message that goes in parts: they arrive once, and are of use. */
+static void test_descriptors_with_parts(void **state)
+{
+    enum { SIZE = 2 << 20 };
+    int fd[2], pass[2], result = -1;
+    char *data = pattern(SIZE), control[CMSG_SPACE(2 * sizeof(int))] = "", c;
+    struct iovec iov = {data, SIZE};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    (void)state;
+    green_hub_stats before = stats_now();
+    unix_pair(fd);
+    unix_pair(pass);
+    struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+    *h = (struct cmsghdr){CMSG_LEN(2 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    memcpy(CMSG_DATA(h), pass, sizeof pass);
+    struct parcel p = {.fd = fd[1]};
+    green_thread *t = green_spawn(receive_parcel, &p);
+    assert_int_equal(green_sendmsg(fd[0], &msg, 0), SIZE);
+    close_pair(pass);
+    assert_int_equal(green_close(fd[0]), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, SIZE);
+    assert_int_equal(p.count, 2);
+    green_within(GREEN_MS)
+        assert_fails(green_read(p.got[1], &c, 1), ETIMEDOUT);
+    assert_int_equal(green_write(p.got[0], "y", 1), 1);
+    assert_int_equal(green_read(p.got[1], &c, 1), 1);
+    assert_int_equal(c, 'y');
+    close_pair(p.got);
+    assert_int_equal(green_close(fd[1]), 0);
+    free(data);
+    assert_nothing_left(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,7 +289,9 @@ int main(void)
         cmocka_unit_test(test_full_backlog),
         cmocka_unit_test(test_full_datagram_queue),
         cmocka_unit_test(test_udp),
+        cmocka_unit_test(test_nobody_receives),
         cmocka_unit_test(test_descriptor_passing),
+        cmocka_unit_test(test_descriptors_with_parts),
         cmocka_unit_test(test_accept_storm),
     };
     return cmocka_run_group_tests_name("fd_socket", tests, NULL, NULL);
