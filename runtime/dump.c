@@ -198,7 +198,7 @@ GREEN_API int green_dump(green_hub *of, int fd)
         return -1;
     struct dump d = {.from = hub, .of = of};
     if (of != hub && hub->current == &hub->loop)
-        return (int)returned(-EDEADLK);
+        return (int)returned(park_in_callback(hub));
     hubs_each(ask, &d);
     await(&d);
     return (int)returned(d.found ? print_all(&d, fd) : -ESRCH);

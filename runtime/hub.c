@@ -81,6 +81,19 @@ static void tick(struct green_hub *hub, bool waited)
     }
 }
 
+/* Somebody has closed the descriptors that the loop lives on: nothing would end a wait any more. So
+ * all fail that can be disturbed. */
+static __attribute__((cold)) void fail_all(struct green_hub *hub)
+{
+    for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
+        struct green_thread *t = CONTAINER(l, struct green_thread, all);
+        if (t->state != THREAD_PARKED || t->shields > 0 || t->fresh)
+            continue;
+        error_note(t, EBADF, "the event loop cannot wait: somebody has closed its descriptors");
+        wake_early(t, -EBADF);
+    }
+}
+
 /* Nothing is ready: is the hub to sleep, with its alarm set for the nearest timer? Not if that is
  * so near that it is not worth it. */
 static bool may_sleep(struct green_hub *hub)
@@ -93,8 +106,9 @@ static bool may_sleep(struct green_hub *hub)
     }
     if (first <= hub_clock() + 2 * GREEN_US)
         return false;
-    hub_alarm(hub, first);
-    return true;
+    if (UNLIKELY(!hub_alarm(hub, first)))
+        fail_all(hub);
+    return hub->ready == NULL;
 }
 
 static __attribute__((hot)) void loop_entry(void)
@@ -104,7 +118,8 @@ static __attribute__((hot)) void loop_entry(void)
     for (;;) {
         bool wait = hub->ready == NULL && may_sleep(hub);
         hub->polls++;
-        hub_poll(hub, wait);
+        if (UNLIKELY(!hub_poll(hub, wait)))
+            fail_all(hub);
         tick(hub, wait);
         hub->turns = hub->turns_each;
         if (hub->ready != NULL)

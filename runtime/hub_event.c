@@ -56,20 +56,22 @@ void watch_remove(struct green_hub *hub, struct watch *watch)
 
 /* ---- the loop ---- */
 
-__attribute__((hot)) void hub_poll(struct green_hub *hub, bool wait)
+__attribute__((hot)) bool hub_poll(struct green_hub *hub, bool wait)
 {
-    event_base_loop(hub->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    return event_base_loop(hub->base, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK) >= 0;
 }
 
-void hub_alarm(struct green_hub *hub, int64_t time)
+bool hub_alarm(struct green_hub *hub, int64_t time)
 {
     struct itimerspec at = {0};
     if (time <= 0)
         time = 1; /* zero would disarm it */
     at.it_value.tv_sec = (time_t)(time / GREEN_SEC);
     at.it_value.tv_nsec = (long)(time % GREEN_SEC);
-    SYS4(SYS_timerfd_settime, hub->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL);
+    if (SYS4(SYS_timerfd_settime, hub->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+        return false;
     hub->alarm_at = time;
+    return true;
 }
 
 bool hub_has_foreign_events(struct green_hub *hub)

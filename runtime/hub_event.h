@@ -31,10 +31,10 @@ void watch_remove(struct green_hub *hub, struct watch *watch);
 bool hub_has_foreign_events(struct green_hub *hub);
 
 /* hub.c's: open and close the loop, poll it once (wait: until something happens), set the alarm
- * that ends a wait at a time. */
+ * that ends a wait at a time. False: it cannot, for want of its descriptors. */
 int hub_events_open(struct green_hub *hub);
 void hub_events_close(struct green_hub *hub);
 /* In the child of a fork: drop the hub's own descriptors, but leave the loop alone. */
 void hub_events_forget(struct green_hub *hub);
-void hub_poll(struct green_hub *hub, bool wait);
-void hub_alarm(struct green_hub *hub, int64_t time);
+bool hub_poll(struct green_hub *hub, bool wait);
+bool hub_alarm(struct green_hub *hub, int64_t time);

@@ -73,7 +73,7 @@ int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg)
         return 0;
     }
     if (here->current == &here->loop)
-        return -EDEADLK;
+        return park_in_callback(here);
     struct call call = {.message = {.run = call_run}, .from = here, .fn = fn, .arg = arg};
     struct green_shield_scope scope;
     if (!hubs_post(hub, &call.message))

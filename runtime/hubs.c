@@ -248,7 +248,7 @@ GREEN_API int green_hub_wait_idle(void)
         return -1;
     struct green_thread *t = hub->current;
     uint32_t counts = t != &hub->main && !t->background;
-    int err = t == &hub->loop ? -EDEADLK : 0;
+    int err = t == &hub->loop ? park_in_callback(hub) : 0;
     hub->idlers += counts;
     while (err == 0 && hub->active > 1 + hub->idlers)
         err = park(hub, &hub->drained, WAIT_BACK, INT64_MAX, "an idle hub", 0);

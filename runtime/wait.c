@@ -1,4 +1,5 @@
 /* wait.c - see wait.h. */
+#include "error.h"
 #include "hub_switch.h"
 #include "shared.h"
 #include <errno.h>
@@ -25,11 +26,17 @@ static int deadline_passed(struct green_thread *t, const char *why, long object)
     return -ETIMEDOUT;
 }
 
+int park_in_callback(struct green_hub *hub)
+{
+    error_note(&hub->loop, EDEADLK, "a callback of the event loop must not wait");
+    return -EDEADLK;
+}
+
 int park_refused(struct green_hub *hub)
 {
     struct green_thread *t = hub->current;
     if (UNLIKELY(t == &hub->loop))
-        return -EDEADLK;
+        return park_in_callback(hub);
     if (UNLIKELY(t->refused & REFUSED_CANCELLED))
         return -ECANCELED;
     if (UNLIKELY(t->refused & REFUSED_THROWN))

@@ -52,6 +52,9 @@ int park(struct green_hub *hub, struct wait_queue *queue, enum wait_end end, int
  * deadline, or what was thrown at the thread: that is told once. */
 int park_refused(struct green_hub *hub);
 
+/* The same, when a callback of the loop is known to want to wait: -EDEADLK, and a sentence. */
+int park_in_callback(struct green_hub *hub);
+
 /* Why a parked thread was woken, when it was not for what it waited for. */
 int park_failed(struct green_thread *thread);
 

@@ -3,6 +3,10 @@
  * Most programs never name a hub: the one of an OS thread appears at its first call into the
  * library. Name them to use several CPUs, or to share the loop with libevent code.
  *
+ * A hub has five descriptors. A program that closes all it did not open itself (closefrom, as
+ * daemons do) does so before its first call into the library, or between a fork and the child's
+ * first call: without them every call that waits fails with EBADF.
+ *
  * libevent's log messages are dropped, unless the program sets a callback for them after its first
  * call into the library.
  *

@@ -3,9 +3,11 @@
 #include "hubs.h"
 
 #include <event2/event.h>
+#include <green/fd.h>
 #include <pthread.h>
 
 static int blocked_errno;
+static char blocked_why[64];
 static green_thread *far_thread;
 static int far_errno;
 
@@ -39,10 +41,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what, (void)arg;
     blocked_errno = green_sleep(GREEN_MS) < 0 ? errno : 0;
+    snprintf(blocked_why, sizeof blocked_why, "%s", green_errmsg());
     green_detach(green_spawn(where, arg)); /* spawning is allowed */
 }
 
-/* Scenario 60: and the loop shared with the program's own events. */
+/* Scenario 60: it says what is wrong; and the loop shared with the program's own events. */
 static void test_event_base(void **state)
 {
     green_hub *ran_on = NULL;
@@ -57,9 +60,125 @@ static void test_event_base(void **state)
         while (ran_on == NULL && green_yield() == 0)
             continue;
     assert_int_equal(blocked_errno, EDEADLK);
+    assert_string_equal(blocked_why, "a callback of the event loop must not wait");
     assert_ptr_equal(ran_on, green_hub_self());
     event_free(ev);
 }
+
+/* ---- what does harm to loops ---- */
+
+/* As programs do that run the loop themselves. */
+static void on_end_of_loop(evutil_socket_t fd, short what, void *calls)
+{
+    (void)fd, (void)what;
+    if (++*(int *)calls % 2 == 0)
+        event_base_loopbreak(green_hub_event_base());
+    else
+        event_base_loopexit(green_hub_event_base(), NULL);
+    errno = EIO;
+}
+
+static int sleep_in_time(void *arg)
+{
+    int64_t start = green_now();
+    (void)arg;
+    errno = EXFULL;
+    for (int i = 0; i < 10; i++)
+        if (green_sleep(2 * GREEN_MS) < 0 || errno != EXFULL)
+            return -1;
+    int64_t took = green_now() - start;
+    return took >= 20 * GREEN_MS && took < 20 * GREEN_SEC ? 0 : -2;
+}
+
+/* Scenario 57: callbacks that end the loop, and leave an errno, disturb no sleeper. */
+static void test_callback_ends_the_loop(void **state)
+{
+    struct timeval often = {0, 500};
+    int calls = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    struct event *ev = event_new(green_hub_event_base(), -1, EV_PERSIST, on_end_of_loop, &calls);
+    assert_int_equal(event_add(ev, &often), 0);
+    green_group g = GREEN_GROUP_INIT;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(green_group_spawn(&g, sleep_in_time, NULL), 0);
+    assert_int_equal(green_group_join(&g), 0);
+    assert_true(calls >= 2);
+    event_free(ev);
+    assert_nothing_left(before);
+}
+
+enum { MOST = 256 };
+
+static void descriptors_of(const char *kind, bool *are)
+{
+    for (int fd = 0; fd < MOST; fd++) {
+        char path[32], target[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        are[fd] = readlink(path, target, sizeof target - 1) > 0 && strstr(target, kind) != NULL;
+    }
+}
+
+static int read_errno(void *pipe)
+{
+    char c;
+    return green_read(*(int *)pipe, &c, 1) < 0 ? errno : 0;
+}
+
+struct loss {
+    const char *kind; /* of descriptor */
+    int pipe[2];
+    int closed;
+    int sleepers, readers, errors[2]; /* what their calls failed with */
+    char why[100];
+};
+
+/* An OS thread whose loop loses descriptors while green threads wait there. */
+static void *lose(void *arg)
+{
+    struct loss *l = arg;
+    bool before[MOST], after[MOST];
+    descriptors_of(l->kind, before);
+    green_thread *sleeper = green_spawn(sleep_errno, NULL);
+    green_thread *reader = green_spawn(read_errno, &l->pipe[0]);
+    green_sleep(1);
+    descriptors_of(l->kind, after);
+    for (int fd = 0; fd < MOST; fd++)
+        if (after[fd] && !before[fd])
+            l->closed += close(fd) == 0;
+    l->errors[0] = green_sleep(10 * GREEN_MS) < 0 ? errno : 0;
+    snprintf(l->why, sizeof l->why, "%s", green_errmsg());
+    l->errors[1] = green_sleep(10 * GREEN_MS) < 0 ? errno : 0;
+    green_join(sleeper, &l->sleepers);
+    green_join(reader, &l->readers);
+    return NULL;
+}
+
+/* Scenario 67: all waits fail, and the OS thread ends as others do. */
+static void test_descriptors_are_closed(void **state)
+{
+    static const char *const kinds[] = {"[eventpoll]", "[timerfd]"};
+    (void)state;
+    green_self();
+    int fds = fds_open();
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        struct loss l = {.kind = kinds[i]};
+        pthread_t thread;
+        assert_int_equal(pipe(l.pipe), 0);
+        assert_int_equal(pthread_create(&thread, NULL, lose, &l), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(l.closed, 1);
+        assert_true(l.errors[0] == EBADF && l.errors[1] == EBADF);
+        assert_true(l.sleepers == EBADF && l.readers == EBADF);
+        assert_string_equal(l.why, "the event loop cannot wait: somebody has closed its "
+                                   "descriptors");
+        close(l.pipe[0]);
+        close(l.pipe[1]);
+    }
+    assert_int_equal(fds_open(), fds);
+}
+
+/* ---- a loop of the program's ---- */
 
 static void *run_on_given_base(void *arg)
 {
@@ -98,6 +217,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_callback_calls_no_other_hub),
         cmocka_unit_test(test_event_base),
+        cmocka_unit_test(test_callback_ends_the_loop),
+        cmocka_unit_test(test_descriptors_are_closed),
         cmocka_unit_test(test_attach),
     };
     return cmocka_run_group_tests_name("hub_loop", tests, NULL, NULL);
