@@ -159,6 +159,8 @@ GREEN_API int green_serve_with(const green_serve_options *options, const char *n
                                const char *address, green_handler *handler, void *arg)
 {
     green_listen_options listen = {.backlog = options->backlog};
+    if (handler == NULL)
+        return fail(EINVAL, "green_serve: no handler");
     green_listener *listener = green_listen_with(&listen, network, address);
     if (listener == NULL)
         return -1;

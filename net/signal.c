@@ -239,6 +239,10 @@ GREEN_API green_signal *green_signal_handle(const int *signals, int (*fn)(int nu
                                             void *arg)
 {
     static const green_spawn_options options = {.name = "signals", .background = true};
+    if (fn == NULL) {
+        fail(EINVAL, "green_signal_handle: no function");
+        return NULL;
+    }
     struct green_signal *s = green_signal_open(signals);
     if (s == NULL)
         return NULL;

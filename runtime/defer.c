@@ -18,6 +18,8 @@ GREEN_API int green_defer(void (*fn)(void *arg), void *arg)
     if (hub == NULL)
         return -1;
     struct green_thread *t = hub->current;
+    if (fn == NULL)
+        return fail(EINVAL, "green_defer: no function");
     if (t == &hub->loop)
         return (int)returned(-EDEADLK); /* a callback has no end of its own */
     struct handler *h = memory_get(sizeof *h);

@@ -42,6 +42,8 @@ GREEN_API int green_group_spawn(green_group *g, int (*fn)(void *), void *arg)
         return -1;
     if (group_here(g, hub) < 0)
         return -1;
+    if (fn == NULL)
+        return fail(EINVAL, "green_group_spawn: no function");
     if (g->cancelled)
         return fail(ECANCELED, "the group has failed or was cancelled");
     g->result = 0; /* of an earlier round */

@@ -237,6 +237,8 @@ GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg)
 {
     if (hub_here() == NULL)
         return -1;
+    if (fn == NULL)
+        return fail(EINVAL, "green_hub_run: no function");
     return (int)returned(hub_call(hub, fn, arg));
 }
 

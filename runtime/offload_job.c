@@ -76,11 +76,14 @@ static void expect(struct green_job *j, void (*done)(void *arg, int result), str
 
 static struct green_job *job_make(int (*fn)(void *), void *arg, void (*release)(void *))
 {
-    struct green_job *j = hub_here() != NULL ? memory_get(sizeof *j) : NULL;
+    struct green_job *j = hub_here() != NULL && fn != NULL ? memory_get(sizeof *j) : NULL;
     if (j == NULL) {
         if (release != NULL)
             release(arg);
-        failed(-ENOMEM);
+        if (fn == NULL)
+            fail(EINVAL, "a job without a function");
+        else
+            failed(-ENOMEM);
         return NULL;
     }
     *j = (struct green_job){.fn = fn, .arg = arg, .release = release};

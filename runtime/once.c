@@ -29,6 +29,8 @@ GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    if (fn == NULL)
+        return fail(EINVAL, "green_once_run: no function");
     int err = shared_refused(hub);
     while (err == 0) {
         guard_enter(hub, &o->guard);

@@ -115,6 +115,8 @@ GREEN_API int green_pool_map(green_pool *p, int (*fn)(void *item), void *items, 
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    if (fn == NULL)
+        return fail(EINVAL, "green_pool_map: no function");
     if (hub->current->group == &p->group)
         return map_here(fn, items, count, size);
     /* A pool of its own within the limit: failures and the join concern this call alone. */

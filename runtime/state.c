@@ -142,6 +142,8 @@ GREEN_API int green_spawn_hook_add(green_spawn_hook *hook, green_hub *of,
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
+    if (fn == NULL)
+        return fail(EINVAL, "green_spawn_hook_add: no function");
     *hook = (green_spawn_hook){.fn = fn, .arg = arg, .hub = of != NULL ? of : hub};
     int err = hub_call(hook->hub, hook_add, hook);
     if (err < 0)

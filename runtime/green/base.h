@@ -2,9 +2,10 @@
  *
  * Conventions of the whole library: a call returns > 0 for data, 0 for success or end, -1 (or NULL)
  * with errno on failure. Durations are int64_t nanoseconds. In structs of options zero is the
- * default; calls named _with want one, others also take NULL, unless something must be set. "May
- * yield" in a description means that other green threads of this OS thread may run before the call
- * returns. Every call that may yield can also fail with
+ * default; calls named _with want one, others also take NULL, unless something must be set. Who
+ * gets NULL for a function that is to be called fails with EINVAL. "May yield" in a description
+ * means that other green threads of this OS thread may run before the call returns. Every call that
+ * may yield can also fail with
  *   ECANCELED  the calling green thread was cancelled (green/thread.h),
  *   ETIMEDOUT  a deadline scope around the call expired (green/deadline.h),
  *   EDEADLK    the caller is a callback of the hub's event loop, which must not block; or nothing
