@@ -19,6 +19,7 @@ typedef struct green_scope {
     struct green_scope *outer; /* the scope around this one */
     int64_t outer_deadline;    /* what was in force before */
     green_thread *thread;      /* whose; NULL if the hub could not be made */
+    uint8_t shields;           /* how many are around it */
     bool rules;                /* this scope's deadline is nearer than the outer ones */
     bool expired;              /* a call failed because of this very scope */
 } green_scope;
@@ -27,6 +28,13 @@ typedef struct green_scope {
  * own), and end it. Scopes are left in the reverse order of entering; green_within sees to that. */
 GREEN_API green_scope *green_scope_enter(green_scope *scope, int64_t nanoseconds);
 GREEN_API void green_scope_leave(green_scope *scope);
+
+/* Let the time of a scope begin anew: its deadline is `nanoseconds` from now instead (INT64_MAX: it
+ * has none any more), and no call has failed by it yet. For what is to be bounded by its progress:
+ * the callback of somebody else's function calls this with the scope that is around the function.
+ * Deadlines of outer scopes hold as before, as does what threads have inherited. EINVAL: it is not
+ * the innermost scope of the caller, or was left, or there is a shield inside of it. */
+GREEN_API int green_scope_restart(green_scope *scope, int64_t nanoseconds);
 
 /* Did the scope that this thread left last make a call fail by its own deadline? */
 GREEN_API bool green_expired(void);

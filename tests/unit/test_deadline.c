@@ -189,6 +189,66 @@ static void test_scope_ends_by_any_way_out(void **state)
     }
 }
 
+static int restart_others(void *scope)
+{
+    return green_scope_restart(scope, GREEN_SEC) < 0 ? errno : 0;
+}
+
+/* Scenarios 47, 50: later, taken back, nearer, once more when it has passed. */
+static void test_restart(void **state)
+{
+    green_scope s;
+    (void)state;
+    green_hub_stats before = stats_now();
+    green_scope_enter(&s, GREEN_MS);
+    assert_int_equal(green_scope_restart(&s, 3600 * GREEN_SEC), 0);
+    assert_int_equal(green_sleep(2 * GREEN_MS), 0);
+    assert_true(green_remaining() <= 3600 * GREEN_SEC);
+    assert_int_equal(green_scope_restart(&s, INT64_MAX), 0);
+    assert_int_equal(green_remaining(), INT64_MAX);
+    assert_int_equal(green_sleep(GREEN_MS), 0);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(green_scope_restart(&s, i % 2 == 0 ? GREEN_SEC : GREEN_MS), 0);
+    assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+    assert_int_equal(green_scope_restart(&s, 0), 0);
+    assert_fails(green_yield(), ETIMEDOUT);
+    assert_int_equal(green_scope_restart(&s, 3600 * GREEN_SEC), 0);
+    assert_int_equal(green_yield(), 0);
+    assert_int_equal(green_sleep(1), 0);
+    green_scope_leave(&s);
+    assert_false(green_expired());
+    green_sleep(2 * GREEN_MS); /* timers that came too early for their wait are gone by then */
+    assert_nothing_left(before);
+}
+
+/* Scenario 50: an outer deadline holds all the same; whose it is not, or not now, moves nothing. */
+static void test_restart_among_others(void **state)
+{
+    green_scope outer, s;
+    int result = -1;
+    (void)state;
+    green_scope_enter(&outer, GREEN_MS);
+    green_scope_enter(&s, GREEN_US);
+    assert_int_equal(green_scope_restart(&s, 3600 * GREEN_SEC), 0);
+    assert_fails(green_scope_restart(&outer, 3600 * GREEN_SEC), EINVAL);
+    assert_fails(green_sleep(3600 * GREEN_SEC), ETIMEDOUT);
+    green_scope_leave(&s);
+    assert_false(green_expired());
+    assert_fails(green_scope_restart(&s, GREEN_SEC), EINVAL);
+    green_shield() {
+        assert_fails(green_scope_restart(&outer, GREEN_SEC), EINVAL);
+        assert_int_equal(green_remaining(), INT64_MAX);
+        green_within(3600 * GREEN_SEC)
+            assert_int_equal(green_sleep(1), 0);
+        assert_int_equal(green_join(green_spawn(restart_others, &outer), &result), 0);
+        assert_int_equal(result, EINVAL);
+    }
+    assert_int_equal(green_remaining(), 0);
+    green_scope_leave(&outer);
+    assert_true(green_expired());
+    assert_int_equal(green_remaining(), INT64_MAX);
+}
+
 static int sleep_within(void *arg)
 {
     int64_t own = (int64_t)(intptr_t)arg;
@@ -305,6 +365,8 @@ int main(void)
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_zero),
         cmocka_unit_test(test_scope_ends_by_any_way_out),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_among_others),
         cmocka_unit_test(test_ten_thousand),
         cmocka_unit_test(test_spinner_lets_timers_fire),
         cmocka_unit_test(test_stale_timer),
