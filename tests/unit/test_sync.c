@@ -415,7 +415,7 @@ static int refused(int err)
                      green_rwlock_read(&r),        green_rwlock_write(&w),
                      green_semaphore_acquire(&s),  green_semaphore_try(&s),
                      green_event_wait(&e),         green_result_get(&given, NULL),
-                     green_wait_group_wait(&done), green_once_run(&o, NULL, NULL),
+                     green_wait_group_wait(&done), green_once_run(&o, fail_twice, NULL),
                      green_barrier_wait(&b)};
     int count = 0;
     for (size_t i = 0; i < COUNT(results); i++)
