@@ -1,13 +1,17 @@
-/* Look-ups: same answers as libc, deadlines and cancellation, side by side.
- * Slow name servers are played by a lane whose OS threads are all busy. */
+/* Look-ups: same answers as libc, deadlines and cancellation, side by side. Slow name servers are
+ * played by a lane whose OS threads are all busy, and by a name whose look-up ends when the test
+ * says so: getaddrinfo is wrapped. */
 #include "net_unit.h"
 #include "offload.h"
 #include <arpa/inet.h>
 #include <green/dns.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 /* ---- a network of our own, where what /etc/hosts does not know is refused at once ---- */
 
@@ -32,10 +36,44 @@ static bool isolate(void)
     return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            replace("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n") &&
            replace("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n10.9.9.9 multi alias\n"
-                                 "10.9.9.8 multi\nfd00::9 multi\n");
+                                 "10.9.9.8 multi\nfd00::9 multi\n"
+                                 "127.0.0.2 both\n127.0.0.1 both\n");
 }
 
 static bool isolated;
+
+static bool loopback_up(void)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+    close(fd);
+    return up;
+}
+
+/* ---- a name server that takes its time ---- */
+
+static int gate[2];
+static atomic_int asking, asked; /* for "slow" */
+
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result);
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result)
+{
+    char c;
+    if (node == NULL || strcmp(node, "slow") != 0)
+        return __real_getaddrinfo(node, service, hints, result);
+    atomic_fetch_add(&asked, 1);
+    atomic_fetch_add(&asking, 1);
+    while (read(gate[0], &c, 1) != 1)
+        continue;
+    atomic_fetch_sub(&asking, 1);
+    return __real_getaddrinfo("localhost", service, hints, result);
+}
 
 /* ---- the same answers ---- */
 
@@ -68,7 +106,8 @@ static void compare(const char *node, const char *service, const struct addrinfo
     green_freeaddrinfo(ours);
 }
 
-/* Scenarios 143, 144: a table of names, services, families, types and flags. */
+/* Scenarios 135, 143, 144: a table of names, services, families, types and flags; the addresses in
+ * libc's order, with their scopes. */
 static void same_as_libc(void **state)
 {
     (void)state;
@@ -122,11 +161,8 @@ static void numeric_needs_no_pool(void **state)
     green_freeaddrinfo(NULL);
 }
 
-static void names_of_addresses(void **state)
+static void compare_names(const struct sockaddr *at, socklen_t length)
 {
-    (void)state;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(80)};
-    inet_pton(AF_INET, "127.0.0.1", &a.sin_addr);
     static const int flags[] = {
         0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NUMERICHOST | NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM};
     static const socklen_t sizes[] = {0, 2, 64, 2000};
@@ -134,24 +170,83 @@ static void names_of_addresses(void **state)
         for (size_t s = 0; s < COUNT(sizes); s++) {
             char host[2][2000] = {"", ""};
             char service[2][2000] = {"", ""};
-            struct sockaddr *at = (struct sockaddr *)&a;
             int expected =
-                getnameinfo(at, sizeof a, host[0], sizes[s], service[0], sizes[s], flags[f]);
+                getnameinfo(at, length, host[0], sizes[s], service[0], sizes[s], flags[f]);
             assert_int_equal(
-                green_getnameinfo(at, sizeof a, host[1], sizes[s], service[1], sizes[s], flags[f]),
+                green_getnameinfo(at, length, host[1], sizes[s], service[1], sizes[s], flags[f]),
                 expected);
             if (expected == 0) {
                 assert_string_equal(host[0], host[1]);
+                if (strcmp(service[0], service[1]))
+                    fprintf(stderr, "family %d len %u flags %d size %u: [%s] [%s]\n", at->sa_family,
+                            length, flags[f], sizes[s], service[0], service[1]);
                 assert_string_equal(service[0], service[1]);
             }
         }
-    assert_int_equal(green_getnameinfo((struct sockaddr *)&a, 2, NULL, 0, NULL, 0, 0),
-                     getnameinfo((struct sockaddr *)&a, 2, NULL, 0, NULL, 0, 0));
+}
+
+/* Scenarios 135, 144: addresses of all families, with a scope, of none; cut short. */
+static void names_of_addresses(void **state)
+{
+    static const char *const texts[] = {"127.0.0.1", "::1",       "10.9.9.9", "fd00::9",
+                                        "fe80::1",   "192.0.2.1", "::"};
+    size_t count = isolated ? COUNT(texts) : 2;
+    (void)state;
+    for (size_t i = 0; i < count; i++)
+        for (int port = 80; port <= 53000; port += 52920) {
+            struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+            struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4.sin_port};
+            if (inet_pton(AF_INET, texts[i], &v4.sin_addr) == 1) {
+                compare_names((struct sockaddr *)&v4, sizeof v4);
+                continue;
+            }
+            assert_int_equal(inet_pton(AF_INET6, texts[i], &v6.sin6_addr), 1);
+            v6.sin6_scope_id = texts[i][1] == 'e' ? 1 : 0;
+            compare_names((struct sockaddr *)&v6, sizeof v6);
+            compare_names((struct sockaddr *)&v6, sizeof v4);
+        }
+    struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/tmp/x"};
+    compare_names((struct sockaddr *)&un, sizeof un);
+    un.sun_family = 99;
+    compare_names((struct sockaddr *)&un, sizeof un);
+    compare_names((struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET}, 2);
+}
+
+/* Scenario 135: of the addresses of a name the first that answers is taken, in libc's order. */
+static void dialled_in_order(void **state)
+{
+    green_listener *listeners[2];
+    char address[64], service[32], to[64];
+    struct addrinfo *list = NULL, hints = {.ai_socktype = SOCK_STREAM};
+    (void)state;
+    if (!isolated || !loopback_up()) {
+        print_message("# skipped: no network of its own\n");
+        return;
+    }
+    listeners[0] = green_listen("tcp", "127.0.0.1:0");
+    assert_non_null(listeners[0]);
+    assert_int_equal(green_listener_address(listeners[0], address, sizeof address), 0);
+    snprintf(service, sizeof service, "%s", strrchr(address, ':'));
+    snprintf(address, sizeof address, "127.0.0.2%s", service);
+    listeners[1] = green_listen("tcp", address);
+    assert_non_null(listeners[1]);
+    snprintf(address, sizeof address, "both%s", service);
+    assert_int_equal(getaddrinfo("both", NULL, &hints, &list), 0);
+    int last = ((struct sockaddr_in *)list->ai_addr)->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+    freeaddrinfo(list);
+    for (int refused = 0; refused <= 1; refused++) {
+        green_conn *c = green_dial("tcp", address);
+        assert_non_null(c);
+        assert_int_equal(green_conn_peer(c, to, sizeof to), 0);
+        assert_memory_equal(to, last != refused ? "127.0.0.1" : "127.0.0.2", 9);
+        assert_int_equal(green_conn_close(c), 0);
+        assert_int_equal(green_listener_close(listeners[last != refused ? 0 : 1]), 0);
+    }
+    assert_none(green_dial("tcp", address), ECONNREFUSED, address);
 }
 
 /* ---- slow name servers ---- */
 
-static int gate[2];
 static atomic_int inside;
 static atomic_int freed;
 
@@ -247,7 +342,7 @@ static int name_it(void *arg)
     return code == EAI_SYSTEM ? -errno : code;
 }
 
-static char localhost[] = "localhost";
+static char localhost[] = "localhost", slow[] = "slow";
 static char other[] = "LOCALHOST";
 
 /* Scenarios 1, 5, 6, 145: given up while on its way, and before. */
@@ -274,6 +369,37 @@ static void deadline_and_cancellation(void **state)
     assert_int_equal(look_up(localhost), 1);
     wait_for(lane_now().queued == 0);
     limit_to(LIMIT);
+}
+
+/* Scenario 145: given up while libc is at it: the caller goes on at once, and an answer that comes
+ * late is for those who still wait, or for nobody. */
+static void late_answers(void **state)
+{
+    int result = 0, before = atomic_load(&asked);
+    (void)state;
+    green_thread *gone = green_spawn(look_up, slow), *waits = green_spawn(look_up, slow);
+    wait_for(atomic_load(&asking) == 1);
+    assert_int_equal(green_kill(gone, &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    green_within(10 * GREEN_MS)
+        assert_int_equal(look_up(slow), -ETIMEDOUT);
+    assert_true(green_expired());
+    assert_int_equal(write(gate[1], "x", 1), 1);
+    assert_int_equal(green_join(waits, &result), 0);
+    assert_int_equal(result, 1);
+    assert_int_equal(atomic_load(&asked), before + 1);
+    gone = green_spawn(look_up, slow);
+    wait_for(atomic_load(&asking) == 1);
+    assert_int_equal(green_kill(gone, &result), 0);
+    uint64_t done = lane_now().done;
+    assert_int_equal(write(gate[1], "x", 1), 1); /* nobody wants it */
+    wait_for(lane_now().done == done + 1);
+    waits = green_spawn(look_up, slow); /* asked anew */
+    wait_for(atomic_load(&asking) == 1);
+    assert_int_equal(write(gate[1], "x", 1), 1);
+    assert_int_equal(green_join(waits, &result), 0);
+    assert_int_equal(result, 1);
+    assert_int_equal(atomic_load(&asked), before + 3);
 }
 
 /* Scenario 5: those who ask the same have one look-up; one that leaves takes nothing from the
@@ -331,7 +457,9 @@ int main(void)
         cmocka_unit_test(names_of_addresses),
         cmocka_unit_test(two_hundred_side_by_side),
         cmocka_unit_test(deadline_and_cancellation),
+        cmocka_unit_test(late_answers),
         cmocka_unit_test(equal_lookups_are_one),
+        cmocka_unit_test(dialled_in_order),
         cmocka_unit_test(threads_and_fds_as_before),
     };
     return cmocka_run_group_tests(tests, open_pipe, NULL);

@@ -330,14 +330,36 @@ static int look_up(void)
     return 0;
 }
 
-/* Scenario 147: after one in the parent. */
+static int look_up_thread(void *arg)
+{
+    (void)arg;
+    return look_up();
+}
+
+/* The parent's look-up of the same name does not go on here. */
+static int look_up_alone(void)
+{
+    alarm(30); /* it would wait for ever */
+    must(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 4) == 0);
+    return look_up();
+}
+
+/* Scenario 147: after one in the parent, and during one. */
 static void look_ups(void **state)
 {
+    int result = -1;
     (void)state;
     assert_int_equal(look_up(), 0);
     for (int i = 0; i < 5; i++)
         in_child(look_up);
     assert_int_equal(look_up(), 0);
+    assert_int_equal(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 0), 0);
+    green_thread *t = green_spawn(look_up_thread, NULL);
+    green_yield(); /* it waits for an OS thread of the lane */
+    in_child(look_up_alone);
+    assert_int_equal(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 256), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
 }
 
 static int start_another(void)
