@@ -16,6 +16,7 @@ struct green_job {
     uint32_t hub_number;
     struct message message; /* to that hub; it holds a reference */
     int result;
+    int error; /* errno when fn returned */
     bool kept; /* the caller had the result: arg is his */
 };
 
@@ -26,7 +27,19 @@ static struct green_job *job_of(struct offload_job *job)
 
 static void run(struct offload_job *job)
 {
-    job_of(job)->result = job_of(job)->fn(job_of(job)->arg);
+    struct green_job *j = job_of(job);
+    errno = 0;
+    j->result = j->fn(j->arg);
+    j->error = errno;
+}
+
+/* To the caller, if he gets it: what fn returned, and its errno if that is a failure. */
+static void tell(const struct green_job *j, int *result)
+{
+    if (result != NULL)
+        *result = j->result;
+    if (j->result < 0)
+        errno = j->error;
 }
 
 static void free_job(struct offload_job *job)
@@ -112,10 +125,12 @@ static int offload(int (*fn)(void *), void *arg, void (*release)(void *), int *r
         err = offload_start(&offload_general, &j->job);
     if (err == 0)
         err = wait_or_take_back(j);
-    if (err == 0 && result != NULL)
-        *result = j->result;
+    if (err == 0)
+        tell(j, result);
+    int kept = errno;
     j->kept = err == 0;
     offload_drop(&j->job);
+    errno = kept;
     return (int)returned(err);
 }
 
@@ -168,8 +183,8 @@ GREEN_API int green_job_wait(green_job *j, int *result)
     int err = offload_wait(&j->job);
     if (err == 0 && j->job.state == JOB_TAKEN_BACK)
         err = -ECANCELED;
-    if (err == 0 && result != NULL)
-        *result = j->result;
+    if (err == 0)
+        tell(j, result);
     return (int)returned(err);
 }
 

@@ -11,10 +11,10 @@
 
 GREEN_BEGIN_DECLS
 
-/* Run fn(arg) on the general lane; *result gets what it returned (may be NULL). Once the function
- * has begun the call waits for its end, whatever happens to the caller: so arg may stand on the
- * caller's stack. 0; or -1 and nothing was run: ECANCELED, ETIMEDOUT, EAGAIN (no OS thread can be
- * made), ENOMEM. May yield. */
+/* Run fn(arg) on the general lane; *result gets what it returned (may be NULL), and if that is
+ * negative, errno is what the function left there. Once the function has begun the call waits for
+ * its end, whatever happens to the caller: so arg may stand on the caller's stack. 0; or -1 and
+ * nothing was run: ECANCELED, ETIMEDOUT, EAGAIN (no OS thread can be made), ENOMEM. May yield. */
 GREEN_API int green_offload(int (*fn)(void *arg), void *arg, int *result);
 
 /* The same, but cancellation and deadlines end the wait at once and leave the function behind.
@@ -50,10 +50,10 @@ GREEN_API green_job *green_job_start(const green_job_options *options, int (*fn)
 GREEN_API green_job *green_job_try_start(const green_job_options *options, int (*fn)(void *arg),
                                          void *arg);
 
-/* Wait until fn, and then `done`, has returned; *result gets what fn has (may be NULL). Several
- * green threads may wait, and again. Within a job of the same lane it runs fn in place if nobody
- * has begun it. -1: ECANCELED (also when the job was cancelled), ETIMEDOUT, EDEADLK, ESRCH (lost in
- * a fork). May yield. */
+/* Wait until fn, and then `done`, has returned; *result gets what fn has (may be NULL), errno
+ * as above. Several green threads may wait, and again. Within a job of the same lane it runs fn in
+ * place if nobody has begun it. -1: ECANCELED (also when the job was cancelled), ETIMEDOUT,
+ * EDEADLK, ESRCH (lost in a fork). May yield. */
 GREEN_API int green_job_wait(green_job *job, int *result);
 
 /* A case of green_select: the job is over, green_job_wait will not wait. NULL never comes up. */

@@ -362,6 +362,14 @@ static void look_ups(void **state)
     assert_int_equal(result, 0);
 }
 
+static volatile sig_atomic_t children_ended;
+
+static void on_child(int number)
+{
+    (void)number;
+    children_ended++;
+}
+
 static int start_another(void)
 {
     int status = -1;
@@ -371,11 +379,28 @@ static int start_another(void)
     return 0;
 }
 
+static int start_with_default(void)
+{
+    must(start_another() == 0 && signal(SIGCHLD, SIG_DFL) == on_child);
+    children_ended = 0;
+    must(start_another() == 0 && children_ended == 0);
+    return 0;
+}
+
+/* Scenario 154: in a child with its parent's handler of SIGCHLD, and without; the parent keeps it.
+ */
 static void processes_in_a_child(void **state)
 {
+    struct sigaction handle = {.sa_handler = on_child, .sa_flags = SA_RESTART}, was;
     (void)state;
-    if (has_pidfds())
-        in_child(start_another);
+    if (!has_pidfds())
+        return;
+    assert_int_equal(sigaction(SIGCHLD, &handle, &was), 0);
+    in_child(start_with_default);
+    children_ended = 0;
+    assert_int_equal(start_another(), 0);
+    wait_for(children_ended > 0);
+    assert_int_equal(sigaction(SIGCHLD, &was, NULL), 0);
 }
 
 /* ---- what another OS thread holds just then ---- */

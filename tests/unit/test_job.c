@@ -30,6 +30,27 @@ static int wait_for_job(void *job)
     return green_job_wait(job, &result) == 0 ? result : -errno;
 }
 
+static int fail_with(void *error)
+{
+    errno = *(int *)error;
+    return -7;
+}
+
+/* Scenario 116: a failure with its errno, for each who waits, as often as he likes. */
+static void jobs_fail(void **state)
+{
+    int error = ENOTEMPTY, result = 0;
+    (void)state;
+    green_job *job = start_on(NULL, fail_with, &error);
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        assert_int_equal(green_job_wait(job, &result), 0);
+        assert_int_equal(result, -7);
+        assert_int_equal(errno, ENOTEMPTY);
+    }
+    green_job_free(job);
+}
+
 /* Several wait, on several hubs; one leaves. */
 static void jobs_are_waited_for(void **state)
 {
@@ -376,6 +397,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_are_cancelled),
         cmocka_unit_test(jobs_are_waited_for),
+        cmocka_unit_test(jobs_fail),
         cmocka_unit_test(jobs_are_let_go),
         cmocka_unit_test(jobs_call_back),
         cmocka_unit_test(waiters_come_after_the_callback),

@@ -3,6 +3,7 @@
 #include "gate.h"
 
 #include "thread.h"
+#include <fcntl.h>
 #include <signal.h>
 
 static int blocked_signals(void *arg)
@@ -19,7 +20,12 @@ static int the_os_thread(void *arg)
     return 0;
 }
 
-/* Scenario 116: what a function returns arrives, failures too. */
+static int open_nothing(void *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Scenario 116: what a function returns arrives, failures with their errno. */
 static void results(void **state)
 {
     (void)state;
@@ -29,6 +35,10 @@ static void results(void **state)
     assert_int_equal(green_offload(twice, &n, &result), 0);
     assert_int_equal(result, 42);
     assert_int_equal(green_offload(twice, &n, NULL), 0);
+    errno = 0;
+    assert_int_equal(green_offload(open_nothing, "/no/such/file", &result), 0);
+    assert_int_equal(result, -1); /* the function's failure, not the call's */
+    assert_int_equal(errno, ENOENT);
     assert_int_equal(green_offload(blocked_signals, NULL, &result), 0);
     assert_int_equal(result, 1);
     assert_int_equal(green_offload(the_os_thread, &where, NULL), 0);

@@ -461,6 +461,31 @@ static void several_waiters_on_several_hubs(void **state)
     assert_no_children();
 }
 
+static void *wait_on_os_thread(void *p)
+{
+    return (void *)(intptr_t)wait_for_end(p);
+}
+
+/* Scenario 155: an OS thread of the program's waits, and so does the main one. */
+static void waits_on_an_os_thread(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *code = NULL;
+    green_process_options o = {.in = GREEN_PIPE};
+    int fds = fds_open();
+    green_process *p = spawn(&o, SH("read x; exit 3"));
+    assert_int_equal(pthread_create(&thread, NULL, wait_on_os_thread, p), 0);
+    green_within(GREEN_MS)
+        assert_fails(green_process_wait(p, NULL), ETIMEDOUT);
+    assert_int_equal(green_process_close(p, 0), 0);
+    assert_int_equal(wait_for_end(p), 3);
+    assert_int_equal(pthread_join(thread, &code), 0);
+    assert_int_equal((intptr_t)code, 3);
+    green_process_destroy(p);
+    assert_int_equal(fds_open(), fds);
+}
+
 static int spawn_many(void *arg)
 {
     (void)arg;
@@ -508,6 +533,28 @@ static void somebody_else_reaps(void **state)
     assert_fails(green_process_wait(p, &status), ECHILD);
     assert_fails(green_process_poll(p, &status), ECHILD);
     green_process_destroy(p);
+}
+
+/* Scenario 153: a child of the program's own is left to it, and does not disturb. */
+static void own_children(void **state)
+{
+    (void)state;
+    int status = -1;
+    pid_t own = fork();
+    if (own == 0)
+        _exit(6);
+    assert_true(own > 0);
+    green_process *p = spawn(NULL, SH("exit 5"));
+    assert_int_equal(WEXITSTATUS(status_of(p)), 5);
+    assert_int_equal(waitpid(green_process_pid(p), NULL, WNOHANG), -1); /* that one is reaped */
+    assert_int_equal(errno, ECHILD);
+    green_process_destroy(p);
+    assert_int_equal(waitpid(own, &status, 0), own);
+    assert_int_equal(WEXITSTATUS(status), 6);
+    p = spawn(NULL, ARGV("sleep", "3600"));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);
+    green_process_destroy(p);
+    assert_no_children();
 }
 
 /* Scenario 153: the kernel. */
@@ -588,8 +635,10 @@ int main(void)
         cmocka_unit_test(a_hundred_end_at_once),
         cmocka_unit_test(end_by_select),
         cmocka_unit_test(several_waiters_on_several_hubs),
+        cmocka_unit_test(waits_on_an_os_thread),
         cmocka_unit_test(hubs_spawn_side_by_side),
         cmocka_unit_test(somebody_else_reaps),
+        cmocka_unit_test(own_children),
         cmocka_unit_test(ignored_sigchld),
         cmocka_unit_test(program_handles_sigchld),
         cmocka_unit_test(detached_is_reaped),
