@@ -1,6 +1,7 @@
 /* actors.c - accounts as actors: each is a green thread that owns its money and works through its
  * mailbox. Now and then one falls over; the supervisor, linked to all of them, puts another one in
  * its place, which finds the mailbox as it was. Not a coin is lost. Shows links and queues. */
+#include <err.h>
 #include <errno.h>
 #include <green.h>
 #include <stdio.h>
@@ -182,19 +183,15 @@ int main(int argc, char **argv)
              "letter and is restarted by its supervisor. The sum stays what it was.");
         return 0;
     }
-    if (argc != 2) {
-        fprintf(stderr, "actors: how many payments? One number is meant (see --help)\n");
-        return 2;
-    }
+    if (argc != 2)
+        errx(2, "how many payments? One number is meant (see --help)");
     long n = strtol(argv[1], &end, 10);
-    if (*end != '\0' || n < 1 || n > 100000000) {
-        fprintf(stderr, "actors: how many payments? '%s' is no number from 1 to 100000000\n",
-                argv[1]);
-        return 2;
-    }
-    if (run(n) < 0) {
-        fprintf(stderr, "actors: %s\n", green_errmsg());
-        return 1;
-    }
-    return report(n);
+    if (*end != '\0' || n < 1 || n > 100000000)
+        errx(2, "how many payments? '%s' is no number from 1 to 100000000", argv[1]);
+    if (run(n) < 0)
+        errx(1, "%s", green_errmsg());
+    int status = report(n);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return status;
 }

@@ -1,6 +1,7 @@
 /* coroutines.c - what coroutines are known for, each in a few lines: cooperative tasks, iterators,
  * infinite lists, exceptions, and a trampoline that makes coroutines out of generators. Nothing of
  * it needs an event loop. */
+#include <err.h>
 #include <errno.h>
 #include <green.h>
 #include <stdio.h>
@@ -173,7 +174,7 @@ enum { SHOWS = sizeof shows / sizeof shows[0] };
 int main(int argc, char **argv)
 {
     const char *which = argc > 1 ? argv[1] : NULL;
-    bool found = which == NULL;
+    bool found = false;
     if (argc == 2 && (strcmp(which, "-h") == 0 || strcmp(which, "--help") == 0)) {
         puts("usage: coroutines [tasks | iterator | infinite | exceptions | trampoline]\n"
              "Shows what coroutines are known for; all of it without an argument.");
@@ -183,13 +184,12 @@ int main(int argc, char **argv)
         if (which == NULL || strcmp(which, shows[i].name) == 0) {
             found = true;
             printf("%s: ", shows[i].name);
-            if (shows[i].show() < 0) {
-                fprintf(stderr, "coroutines: %s: %s\n", shows[i].name, green_errmsg());
-                return 1;
-            }
+            if (shows[i].show() < 0)
+                errx(1, "%s: %s", shows[i].name, green_errmsg());
         }
-    if (found)
-        return 0;
-    fprintf(stderr, "coroutines: what is '%s'? (see --help)\n", argv[argc - 1]);
-    return 2;
+    if (!found)
+        errx(2, "what is '%s'? (see --help)", argv[argc - 1]);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return 0;
 }

@@ -1,4 +1,5 @@
 /* echo_server.c - sends back what it gets: a green thread a connection. */
+#include <err.h>
 #include <green.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,12 +32,9 @@ int main(int argc, char **argv)
              "GREEN_HUBS=n in the environment: on n OS threads.");
         return 0;
     }
-    if (address[0] == '-' || argc > 2) {
-        fprintf(stderr, "echo_server: unknown argument %s (see --help)\n", argv[argc - 1]);
-        return 2;
-    }
+    if (address[0] == '-' || argc > 2)
+        errx(2, "unknown argument %s (see --help)", argv[argc - 1]);
     const char *network = strpbrk(address, "/@") != NULL ? "unix" : "tcp";
     green_serve_with(&options, network, address, echo, NULL);
-    fprintf(stderr, "echo_server: %s\n", green_errmsg());
-    return 1;
+    errx(1, "%s", green_errmsg());
 }

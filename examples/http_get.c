@@ -1,4 +1,6 @@
 /* http_get.c - fetches several URLs at once: a green thread for each. */
+#include <err.h>
+#include <getopt.h>
 #include <green.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +46,7 @@ static int fetch_all(struct fetch *fetches, int count)
     green_group_join(&group);
     for (struct fetch *f = fetches; f < fetches + count; f++) {
         if (f->status < 0) {
-            fprintf(stderr, "http_get: %s: %s\n", f->url, f->error);
+            warnx("%s: %s", f->url, f->error);
             status = 1;
         } else {
             printf("%d %zu bytes %ld ms %s\n", f->status, f->length, (long)(f->took / GREEN_MS),
@@ -54,40 +56,36 @@ static int fetch_all(struct fetch *fetches, int count)
     return status;
 }
 
-static int complain(const char *what, const char *which)
-{
-    fprintf(stderr, "http_get: %s%s (see --help)\n", what, which);
-    return 2;
-}
-
 int main(int argc, char **argv)
 {
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     double seconds = 30;
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        char *end = NULL;
-        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+    char *end = "";
+    for (int option; (option = getopt_long(argc, argv, "+ht:", options, NULL)) >= 0;)
+        switch (option) {
+        case 'h':
             puts("usage: http_get [-t SECONDS] URL...\n"
                  "Fetches all URLs at once; each may take SECONDS (30).");
             return 0;
+        case 't':
+            seconds = strtod(optarg, &end);
+            if (*end != '\0' || !(seconds > 0 && seconds < 1e9))
+                errx(2, "no number of seconds: '%s' (see --help)", optarg);
+            break;
+        default:
+            return 2; /* getopt has said why */
         }
-        if (strcmp(argv[i], "-t") != 0)
-            return complain("unknown option ", argv[i]);
-        if (++i == argc)
-            return complain("-t needs a number of seconds", "");
-        seconds = strtod(argv[i], &end);
-        if (*end != '\0' || end == argv[i] || !(seconds > 0 && seconds < 1e9))
-            return complain("no number of seconds: ", argv[i]);
-    }
-    if (i == argc)
-        return complain("no URL", "");
-    int count = argc - i;
+    int count = argc - optind;
+    if (count == 0)
+        errx(2, "no URL (see --help)");
     struct fetch *fetches = calloc((size_t)count, sizeof *fetches);
     if (fetches == NULL)
-        return complain("no memory", "");
+        err(1, NULL);
     for (int k = 0; k < count; k++)
-        fetches[k] = (struct fetch){.url = argv[i + k], .seconds = seconds};
+        fetches[k] = (struct fetch){.url = argv[optind + k], .seconds = seconds};
     int status = fetch_all(fetches, count);
     free(fetches);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
     return status;
 }

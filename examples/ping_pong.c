@@ -1,5 +1,6 @@
-/* ping_pong.c - two green threads, on one OS thread or on two, throw a ball N times; a third one
- * counts seconds meanwhile. Shows channels, select and hubs. */
+/* ping_pong.c - two green threads, on one OS thread or on two, throw a ball N times. Shows
+ * channels, select and hubs. */
+#include <err.h>
 #include <green.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static int player(void *arg)
     return 0;
 }
 
-/* Serves, and says every second how far it is. */
+/* Serves, and wonders if nothing comes back for a second. */
 static int play(struct table *t, long rounds)
 {
     long ball = 1, back;
@@ -79,19 +80,14 @@ int main(int argc, char **argv)
         hubs = 2;
         at = 2;
     }
-    if (argc != at + 1) {
-        fprintf(stderr, "ping_pong: how many rounds? One number is meant (see --help)\n");
-        return 2;
-    }
+    if (argc != at + 1)
+        errx(2, "how many rounds? One number is meant (see --help)");
     long n = strtol(argv[at], &end, 10);
-    if (*end != '\0' || n < 1 || n > 1000000000) {
-        fprintf(stderr, "ping_pong: how many rounds? '%s' is no number from 1 to 1000000000\n",
-                argv[at]);
-        return 2;
-    }
-    if (run(n, hubs) < 0) {
-        fprintf(stderr, "ping_pong: %s\n", green_errmsg());
-        return 1;
-    }
+    if (*end != '\0' || n < 1 || n > 1000000000)
+        errx(2, "how many rounds? '%s' is no number from 1 to 1000000000", argv[at]);
+    if (run(n, hubs) < 0)
+        errx(1, "%s", green_errmsg());
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
     return 0;
 }

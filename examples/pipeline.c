@@ -1,7 +1,10 @@
 /* pipeline.c - generators as pipes: lines of a file | those with a word | the first few. Each stage
  * is a loop that takes items from the stage before it; leaving the last one closes them all. */
+#include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <green.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,9 +42,9 @@ static int lines(green_generator *g, void *arg)
     int rc = 0;
     while (rc == 0 && getline(&line, &room, s->file) >= 0)
         rc = green_generator_yield(g, &line);
-    int err = errno;
+    int why = errno;
     free(line);
-    errno = err;
+    errno = why;
     return rc < 0 || ferror(s->file) ? -1 : 0;
 }
 
@@ -77,45 +80,40 @@ static int run(FILE *file, const char *word, long most)
         all = stage(&head, first_few);
     green_for(char *, line, all)
         printf("%6ld  %s%s", ++n, line, line[strcspn(line, "\n")] == '\0' ? "\n" : "");
-    if (errno == 0)
-        return 0;
-    fprintf(stderr, "pipeline: %s\n", green_errmsg());
-    return 1;
-}
-
-static int complain(const char *what, const char *which)
-{
-    fprintf(stderr, "pipeline: %s%s (see --help)\n", what, which);
-    return 2;
+    return errno == 0 ? 0 : -1;
 }
 
 int main(int argc, char **argv)
 {
-    long most = INT32_MAX;
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        char *end = NULL;
-        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    long most = LONG_MAX;
+    char *end = "";
+    for (int option; (option = getopt_long(argc, argv, "+hn:", options, NULL)) >= 0;)
+        switch (option) {
+        case 'h':
             puts("usage: pipeline [-n COUNT] WORD [FILE]\n"
                  "Prints the lines of FILE (standard input) that contain WORD, numbered;\n"
                  "the first COUNT of them.");
             return 0;
+        case 'n':
+            most = strtol(optarg, &end, 10);
+            if (*end != '\0' || end == optarg || most < 0)
+                errx(2, "no number of lines: '%s' (see --help)", optarg);
+            break;
+        default:
+            return 2; /* getopt has said why */
         }
-        if (strcmp(argv[i], "-n") != 0)
-            return complain("unknown option ", argv[i]);
-        if (++i == argc)
-            return complain("-n needs a number of lines", "");
-        most = strtol(argv[i], &end, 10);
-        if (*end != '\0' || end == argv[i] || most < 0)
-            return complain("no number of lines: ", argv[i]);
-    }
-    if (i == argc || argc - i > 2)
-        return complain(i == argc ? "no word" : "too many arguments: ",
-                        i == argc ? "" : argv[i + 2]);
-    FILE *file = i + 1 < argc ? fopen(argv[i + 1], "r") : stdin;
-    if (file == NULL) {
-        fprintf(stderr, "pipeline: %s: %s\n", argv[i + 1], strerror(errno));
-        return 1;
-    }
-    return run(file, argv[i], most);
+    if (optind == argc)
+        errx(2, "no word (see --help)");
+    if (argc - optind > 2)
+        errx(2, "too many arguments: %s (see --help)", argv[optind + 2]);
+    const char *name = argv[optind + 1]; /* NULL: there is none */
+    FILE *file = name != NULL ? fopen(name, "r") : stdin;
+    if (file == NULL)
+        err(1, "%s", name);
+    if (run(file, argv[optind], most) < 0)
+        errx(1, "%s: %s", name != NULL ? name : "standard input", green_errmsg());
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return 0;
 }

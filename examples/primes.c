@@ -1,4 +1,5 @@
 /* primes.c - the first N primes by a sieve of green threads, each a filter between two channels. */
+#include <err.h>
 #include <green.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,9 +53,9 @@ static int run(int n)
     struct filter *filters = calloc((size_t)n, sizeof *filters);
     int rc = -1;
     if (channels == NULL || filters == NULL)
-        perror("primes");
+        warn(NULL);
     else if ((rc = sieve(&group, channels, filters, n)) < 0)
-        fprintf(stderr, "primes: %s\n", green_errmsg());
+        warnx("%s", green_errmsg());
     green_group_cancel(&group);
     green_group_join(&group); /* before what its threads use is freed */
     free(channels);
@@ -71,14 +72,13 @@ int main(int argc, char **argv)
              "filter.");
         return 0;
     }
-    if (argc != 2) {
-        fprintf(stderr, "primes: how many primes? One number is meant (see --help)\n");
-        return 2;
-    }
+    if (argc != 2)
+        errx(2, "how many primes? One number is meant (see --help)");
     long n = strtol(argv[1], &end, 10);
-    if (*end != '\0' || n < 1 || n > 100000) {
-        fprintf(stderr, "primes: how many primes? '%s' is no number from 1 to 100000\n", argv[1]);
-        return 2;
-    }
-    return run((int)n);
+    if (*end != '\0' || n < 1 || n > 100000)
+        errx(2, "how many primes? '%s' is no number from 1 to 100000", argv[1]);
+    int status = run((int)n);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return status;
 }

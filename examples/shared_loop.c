@@ -1,5 +1,6 @@
 /* shared_loop.c - libevent callbacks and green threads in one loop, on one OS thread: a server that
  * answers by callbacks (evconnlistener, bufferevent), and clients that block on green threads. */
+#include <err.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -55,46 +56,44 @@ static int client(void *arg)
     if (c == NULL)
         return -1;
     int n = snprintf(line, sizeof line, "hello from green thread %d", (int)(intptr_t)arg);
-    int err = 0;
+    int rc = 0;
     if (green_conn_write(c, line, (size_t)n) < 0 || green_conn_read_full(c, answer, (size_t)n) < n)
-        err = -1;
+        rc = -1;
     green_conn_close(c);
-    if (err == 0)
+    if (rc == 0)
         puts(answer);
-    return err;
+    return rc;
 }
 
 int main(int argc, char **argv)
 {
     struct sockaddr_in any = {.sin_family = AF_INET};
     socklen_t len = sizeof any;
-    int clients = argc > 1 ? atoi(argv[1]) : 3;
-    if (argc > 2 || clients < 1) {
-        bool help = argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"));
-        fprintf(help ? stdout : stderr,
-                help ? "usage: shared_loop [CLIENTS]\n"
-                       "libevent callbacks serve CLIENTS green threads (3)"
-                       " in one loop.\n"
-                     : "shared_loop: unknown argument %s (see --help)\n",
-                argv[argc - 1]);
-        return help ? 0 : 2;
+    char *end = "";
+    long clients = argc > 1 ? strtol(argv[1], &end, 10) : 3;
+    if (argc == 2 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)) {
+        puts("usage: shared_loop [CLIENTS]\n"
+             "libevent callbacks serve CLIENTS green threads (3) in one loop.");
+        return 0;
     }
+    if (argc > 2 || *end != '\0' || clients < 1 || clients > 10000)
+        errx(2, "how many clients? '%s' is no number from 1 to 10000 (see --help)", argv[argc - 1]);
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     struct evconnlistener *listener = evconnlistener_new_bind(
         green_hub_event_base(), on_accept, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1,
         (struct sockaddr *)&any, sizeof any);
-    if (listener == NULL) {
-        perror("shared_loop: listen");
-        return 1;
-    }
+    if (listener == NULL)
+        err(1, "listen");
     getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&any, &len);
     snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(any.sin_port));
     green_group g = GREEN_GROUP_INIT;
-    for (int i = 0; i < clients; i++)
-        green_group_spawn(&g, client, (void *)(intptr_t)i);
-    int err = green_group_join(&g); /* the loop runs while main waits here */
-    if (err < 0)
-        fprintf(stderr, "shared_loop: %s\n", green_errmsg());
+    for (long i = 0; i < clients; i++)
+        if (green_group_spawn(&g, client, (void *)i) < 0)
+            errx(1, "%s", green_errmsg());
+    if (green_group_join(&g) < 0) /* the loop runs while main waits here */
+        errx(1, "%s", green_errmsg());
     evconnlistener_free(listener);
-    return err < 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return 0;
 }

@@ -1,4 +1,5 @@
 /* sleepers.c - N green threads asleep at once, and the memory that each of them takes. */
+#include <err.h>
 #include <green.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static int run(long n)
             green_yield(); /* let them fall asleep */
     }
     if (rc < 0)
-        fprintf(stderr, "sleepers: %s\n", green_errmsg());
+        warnx("%s", green_errmsg());
     while (rc == 0 && asleep < n)
         green_yield();
     if (rc == 0)
@@ -62,15 +63,13 @@ int main(int argc, char **argv)
              "Puts N green threads to sleep and says how much memory each takes.");
         return 0;
     }
-    if (argc != 2) {
-        fprintf(stderr, "sleepers: how many threads? One number is meant (see --help)\n");
-        return 2;
-    }
+    if (argc != 2)
+        errx(2, "how many threads? One number is meant (see --help)");
     long n = strtol(argv[1], &end, 10);
-    if (*end != '\0' || n < 1 || n > 100000000) {
-        fprintf(stderr, "sleepers: how many threads? '%s' is no number from 1 to 100000000\n",
-                argv[1]);
-        return 2;
-    }
-    return run(n);
+    if (*end != '\0' || n < 1 || n > 100000000)
+        errx(2, "how many threads? '%s' is no number from 1 to 100000000", argv[1]);
+    int status = run(n);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        err(1, "standard output");
+    return status;
 }

@@ -1,6 +1,9 @@
 /* subprocess.c - runs several commands at once, each under a deadline, and shows their lines as
  * they come: a green thread for each stream of each command. */
+#include <err.h>
+#include <getopt.h>
 #include <green.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,8 @@ struct job {
     green_process *process;
     int status; /* as of waitpid; -1: it was not even started, or took too long */
 };
+
+static int interrupt; /* the signal that ends it all; 0: none */
 
 struct stream {
     struct job *job;
@@ -74,73 +79,87 @@ static int run(void *arg)
     char *const argv[] = {"sh", "-c", job->command, NULL};
     job->process = green_process_spawn(&options, argv);
     if (job->process == NULL) {
-        fprintf(stderr, "subprocess: %s\n", green_errmsg());
+        warnx("%s", green_errmsg());
         return 0; /* no reason to give up the others */
     }
+    int rc = 0;
     green_within((int64_t)(job->seconds * (double)GREEN_SEC))
-        if (follow(job) < 0)
-            fprintf(stderr, "subprocess: %s: %s\n", job->command, green_errmsg());
+        rc = follow(job);
+    if (green_expired())
+        warnx("%s: timed out after %g s", job->command, job->seconds);
+    else if (rc < 0 && interrupt == 0)
+        warnx("%s: %s", job->command, green_errmsg());
     green_process_signal_group(job->process, SIGKILL);
     green_process_destroy(job->process);
     return 0;
 }
 
+/* Nobody wants it any more. The commands are in groups of their own: signals are for us alone. */
+static int stop(int number, void *group)
+{
+    interrupt = number;
+    green_group_cancel(group);
+    return 0;
+}
+
+/* How many have failed. */
 static int run_all(struct job *jobs, int count)
 {
     int failures = 0;
     green_group group = GREEN_GROUP_INIT;
+    green_signal *signals =
+        green_signal_handle(GREEN_SIGNALS(SIGINT, SIGTERM, SIGPIPE), stop, &group);
+    if (signals == NULL)
+        errx(1, "%s", green_errmsg());
     for (int i = 0; i < count; i++)
         if (green_group_spawn(&group, run, &jobs[i]) < 0)
-            fprintf(stderr, "subprocess: %s: %s\n", jobs[i].command, green_errmsg());
+            warnx("%s: %s", jobs[i].command, green_errmsg());
     green_group_join(&group);
+    green_signal_close(signals);
     for (struct job *job = jobs; job < jobs + count; job++) {
         if (job->status > 0 && WIFSIGNALED(job->status))
-            fprintf(stderr, "subprocess: %s: killed by signal %d\n", job->command,
-                    WTERMSIG(job->status));
+            warnx("%s: killed by signal %d", job->command, WTERMSIG(job->status));
         else if (job->status > 0)
-            fprintf(stderr, "subprocess: %s: exit status %d\n", job->command,
-                    WEXITSTATUS(job->status));
+            warnx("%s: exit status %d", job->command, WEXITSTATUS(job->status));
         failures += job->status != 0;
     }
-    return failures > 0;
-}
-
-static int complain(const char *what, const char *which)
-{
-    fprintf(stderr, "subprocess: %s%s (see --help)\n", what, which);
-    return 2;
+    return failures;
 }
 
 int main(int argc, char **argv)
 {
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     double seconds = 60;
-    int i = 1;
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        char *end = NULL;
-        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+    char *end = "";
+    for (int option; (option = getopt_long(argc, argv, "+ht:", options, NULL)) >= 0;)
+        switch (option) {
+        case 'h':
             puts("usage: subprocess [-t SECONDS] COMMAND...\n"
                  "Runs all commands at once (each by sh -c) and shows their lines, with the\n"
                  "command's number. What takes longer than SECONDS (60) is killed.");
             return 0;
+        case 't':
+            seconds = strtod(optarg, &end);
+            if (*end != '\0' || !(seconds > 0 && seconds < 1e9))
+                errx(2, "no number of seconds: '%s' (see --help)", optarg);
+            break;
+        default:
+            return 2; /* getopt has said why */
         }
-        if (strcmp(argv[i], "-t") != 0)
-            return complain("unknown option ", argv[i]);
-        if (++i == argc)
-            return complain("-t needs a number of seconds", "");
-        seconds = strtod(argv[i], &end);
-        if (*end != '\0' || end == argv[i] || !(seconds > 0 && seconds < 1e9))
-            return complain("no number of seconds: ", argv[i]);
-    }
-    if (i == argc)
-        return complain("no command", "");
-    int count = argc - i;
+    int count = argc - optind;
+    if (count == 0)
+        errx(2, "no command (see --help)");
     struct job *jobs = calloc((size_t)count, sizeof *jobs);
     if (jobs == NULL)
-        return complain("no memory", "");
+        err(1, NULL);
     for (int k = 0; k < count; k++)
-        jobs[k] = (struct job){.command = argv[i + k], k + 1, seconds, NULL, -1};
+        jobs[k] = (struct job){argv[optind + k], k + 1, seconds, NULL, -1};
     setvbuf(stdout, NULL, _IOLBF, 0); /* lines come out as they come in, also into a pipe */
-    int status = run_all(jobs, count);
+    int failures = run_all(jobs, count);
     free(jobs);
-    return status;
+    if (interrupt != 0)
+        raise(interrupt); /* now it ends us, as whoever sent it expects */
+    if (fflush(stdout) != 0 || ferror(stdout))
+        errx(1, "standard output cannot be written");
+    return failures > 0;
 }

@@ -1,6 +1,7 @@
 /* threads_echo.c - sends back what it gets, with POSIX threads: one a connection. Nothing here
  * knows of libgreen; `green ./threads_echo` makes its threads green. */
 #include <arpa/inet.h>
+#include <err.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,11 +33,8 @@ static int listen_on(int port)
     if (fd >= 0)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ||
-        listen(fd, 4096) < 0) {
-        fprintf(stderr, "threads_echo: port %d: ", port);
-        perror(NULL);
-        exit(1);
-    }
+        listen(fd, 4096) < 0)
+        err(1, "port %d", port);
     return fd;
 }
 
@@ -49,7 +47,9 @@ static _Noreturn void serve(int listener)
     for (;;) {
         pthread_t thread;
         int fd = accept(listener, NULL, NULL);
-        if (fd >= 0 && pthread_create(&thread, &small, echo, (void *)(long)fd) != 0)
+        if (fd < 0)
+            usleep(10000); /* no descriptor is left, perhaps: soon there may be one */
+        else if (pthread_create(&thread, &small, echo, (void *)(long)fd) != 0)
             close(fd);
     }
 }
@@ -63,14 +63,10 @@ int main(int argc, char **argv)
              "Echoes on 127.0.0.1:PORT (7001), a POSIX thread a connection.");
         return 0;
     }
-    if (argc > 2) {
-        fprintf(stderr, "threads_echo: too many arguments (see --help)\n");
-        return 2;
-    }
-    if (*end != '\0' || end == (argc > 1 ? argv[1] : NULL) || port < 1 || port > 65535) {
-        fprintf(stderr, "threads_echo: not a port: %s\n", argv[1]);
-        return 2;
-    }
+    if (argc > 2)
+        errx(2, "too many arguments (see --help)");
+    if (*end != '\0' || port < 1 || port > 65535)
+        errx(2, "not a port: '%s'", argv[1]);
     int listener = listen_on((int)port);
     printf("listening on %ld\n", port);
     fflush(stdout);

@@ -63,7 +63,7 @@ class Pipeline(harness.Case):
         self.assert_complains([pipeline], "word")
         self.assert_complains([pipeline, "x", self.tmp / "none"], "none", "no such file")
         self.assert_complains([pipeline, "x", self.tmp], "directory")
-        self.assert_complains([pipeline, "-n"], "-n")
+        self.assert_complains([pipeline, "-n"], "argument")
         self.assert_complains([pipeline, "-n", "12x", "w"], "12x")
         self.assert_complains([pipeline, "a", "b", "c"], "c")
 

@@ -1,5 +1,6 @@
 """The example subprocess: several commands at once, their lines, their ends, a deadline."""
 
+import signal
 import time
 
 import harness
@@ -52,7 +53,21 @@ class Subprocess(harness.Case):
         self.assertIn("1: started\n", done.stdout)
         self.assertIn("2: quick\n", done.stdout)
         self.assertIn("timed out", done.stderr)
-        status = f"/proc/{pids.read_text().strip()}/status"
+        self.assert_gone(pids.read_text())
+
+    # Scenario 156: an interrupt is for the commands, too, though the terminal does not send it them.
+    def test_interrupt_kills_the_commands(self):
+        pids = self.tmp / "pids"
+        command = f"sleep 3600 & echo $! > {pids}; echo started; wait"
+        process = self.start(harness.example("subprocess"), command, "sleep 3600")
+        harness.wait_until(lambda: "1: started" in process.output(), "the command to start")
+        process.signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), -signal.SIGTERM)
+        self.assertEqual(process.output(), "1: started\n")
+        self.assert_gone(pids.read_text())
+
+    def assert_gone(self, pid):
+        status = f"/proc/{pid.strip()}/status"
 
         def gone():
             try:

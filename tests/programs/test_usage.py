@@ -39,6 +39,29 @@ class Usage(harness.Case):
             with self.subTest(name):
                 self.assert_complains([harness.example(name), "1", "2", "3", "4"], "--help")
 
+    def test_output_that_goes_nowhere(self):
+        commands = (
+            "actors 10",
+            "coroutines",
+            "ping_pong 10",
+            "pipeline a /etc/passwd",
+            "primes 2000",
+            "shared_loop 3",
+            "sleepers 10",
+            "subprocess 'echo a'",
+        )
+        for command in commands:
+            with self.subTest(command):
+                shell = f"{harness.example(command)} >/dev/full"
+                self.assert_complains(["sh", "-c", shell], "standard output")
+
+    def test_numbers(self):
+        for command in ("crawl http://h/", "shared_loop", "echo_client -c", "sleepers"):
+            for wrong in ("0", "-1", "5x", "1e3", "99999999999999999999"):
+                with self.subTest(f"{command} {wrong}"):
+                    name, *arguments = command.split()
+                    self.assert_complains([harness.example(name), *arguments, wrong], wrong)
+
 
 if __name__ == "__main__":
     harness.main()
