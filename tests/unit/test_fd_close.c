@@ -262,6 +262,7 @@ static void test_shutdown_wakes_the_right_one(void **state)
 
 struct far {
     int fd;
+    _Atomic(green_thread *) thread; /* once it has a hub, whose descriptors would take the number */
     int result;
 };
 
@@ -269,6 +270,7 @@ static void *read_on_another_hub(void *arg)
 {
     struct far *f = arg;
     char c;
+    f->thread = green_self();
     f->result = green_read(f->fd, &c, 1) < 0 ? errno : 0;
     return NULL;
 }
@@ -280,9 +282,9 @@ static void test_close_wakes_other_hubs(void **state)
     pthread_t thread;
     (void)state;
     unix_pair(fd);
-    struct far f = {fd[1], 0};
+    struct far f = {.fd = fd[1]};
     assert_int_equal(pthread_create(&thread, NULL, read_on_another_hub, &f), 0);
-    green_sleep(20 * GREEN_MS); /* it probably waits now; the result is the same if not */
+    wait_for(f.thread != NULL && green_thread_state(f.thread) == GREEN_WAITING);
     assert_int_equal(green_close(fd[1]), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(f.result, EBADF);
@@ -292,7 +294,7 @@ static void test_close_wakes_other_hubs(void **state)
 struct meeting {
     int fd;
     atomic_int round; /* of the closer; < 0: over */
-    atomic_int met;   /* of the reader */
+    atomic_int met;   /* of the reader; < 0: it has no hub yet */
     int hung;
 };
 
@@ -305,6 +307,8 @@ static void dawdle(void)
 static void *read_while_it_is_closed(void *arg)
 {
     struct meeting *m = arg;
+    green_self(); /* a hub's descriptors would take the number that is closed */
+    m->met = 0;
     for (int round = 0;; m->met = round) {
         char c;
         while (m->round == round)
@@ -321,10 +325,11 @@ static void *read_while_it_is_closed(void *arg)
 /* Scenario 126: whoever begins to wait just then on another hub is not forgotten. */
 static void test_close_meets_wait(void **state)
 {
-    struct meeting m = {0};
+    struct meeting m = {.met = -1};
     pthread_t thread;
     (void)state;
     assert_int_equal(pthread_create(&thread, NULL, read_while_it_is_closed, &m), 0);
+    wait_for(m.met == 0);
     for (int round = 1; round <= 2000; round++) {
         int fd[2];
         unix_pair(fd);
