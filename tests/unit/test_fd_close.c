@@ -1,6 +1,7 @@
 /* test_fd_close.c - the end of a descriptor or of its stream while somebody waits for it: closed,
  * its number used again, shut down, reset; here and on another hub. */
 #include "fd_pairs.h"
+#include "net_unit.h"
 
 #include <green/state.h>
 #include <pthread.h>
