@@ -25,6 +25,7 @@
 #include <green/pool.h>
 #include <green/process.h>
 #include <green/queue.h>
+#include <green/reader.h>
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/select.h>
