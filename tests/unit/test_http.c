@@ -3,6 +3,7 @@
 #include "tls_peer.h"
 #include <green/http.h>
 #include <green/serve.h>
+#include <netinet/in.h>
 
 #define OK "HTTP/1.1 200 OK\r\n"
 
@@ -240,8 +241,24 @@ static void bad_urls(void **state)
     assert_fails(green_http_get("ftp://x/", NULL, &r), EINVAL);
     assert_fails(green_http_get(NULL, NULL, &r), EINVAL);
     assert_fails(green_http_get("http://h/\r\nX: y", NULL, &r), EINVAL);
-    assert_fails(green_http_get("http://127.0.0.1:1/", NULL, &r), ECONNREFUSED);
-    assert_non_null(strstr(green_errmsg(), "127.0.0.1:1"));
+}
+
+/* Scenario 125: a port that is taken, but not listened on. */
+static void refused(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof at;
+    char url[64];
+    (void)state;
+    green_http_response r;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(at.sin_port));
+    assert_fails(green_http_get(url, NULL, &r), ECONNREFUSED);
+    url[strlen(url) - 1] = '\0';
+    assert_non_null(strstr(green_errmsg(), url + strlen("http://")));
+    close(fd);
 }
 
 static int fds_before;
@@ -277,6 +294,7 @@ int main(void)
         cmocka_unit_test(limit),
         cmocka_unit_test(deadline_and_cancellation),
         cmocka_unit_test(bad_urls),
+        cmocka_unit_test(refused),
         cmocka_unit_test(nothing_left),
     };
     return cmocka_run_group_tests(tests, start, NULL);
