@@ -70,6 +70,35 @@ static void test_poll(void **state)
     assert_nothing_left(before);
 }
 
+/* Scenario 148: one descriptor several times, each with its question; beside an end, an error. */
+static void test_poll_twice(void **state)
+{
+    int fd[2], gone[2];
+    (void)state;
+    green_hub_stats before = stats_now();
+    unix_pair(fd);
+    unix_pair(gone);
+    green_close(gone[0]);
+    struct pollfd p[4] = {
+        {fd[1], POLLIN, 0}, {fd[1], POLLOUT, 0}, {fd[1], 0, 7}, {gone[1], POLLIN, 0}};
+    assert_int_equal(green_poll(p, 3, -1), 1);
+    assert_int_equal(p[1].revents, POLLOUT);
+    assert_int_equal(p[0].revents | p[2].revents, 0);
+    p[1].fd = p[2].fd = -2;
+    green_thread *t = green_spawn(write_later, &fd[0]);
+    assert_int_equal(green_poll(p, 3, -1000), 1); /* any negative time is none */
+    assert_int_equal(p[0].revents, POLLIN);
+    assert_int_equal(green_join(t, NULL), 0);
+    assert_int_equal(green_poll(&p[3], 1, -1), 1);
+    assert_int_equal(p[3].revents, POLLIN | POLLHUP);
+    p[3].events = 0; /* an end is told unasked */
+    assert_int_equal(green_poll(&p[3], 1, -1), 1);
+    assert_int_equal(p[3].revents, POLLHUP);
+    green_close(gone[1]);
+    close_pair(fd);
+    assert_nothing_left(before);
+}
+
 static int poll_errno(void *arg)
 {
     struct pollfd p[2] = {{((int *)arg)[0], POLLIN, 0}, {((int *)arg)[1], POLLIN, 0}};
@@ -253,9 +282,13 @@ static void test_signals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_poll),        cmocka_unit_test(test_poll_writable),
-        cmocka_unit_test(test_poll_closed), cmocka_unit_test(test_ready_poll_yields),
-        cmocka_unit_test(test_signals),     cmocka_unit_test(test_poll_reused),
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_poll_twice),
+        cmocka_unit_test(test_poll_writable),
+        cmocka_unit_test(test_poll_closed),
+        cmocka_unit_test(test_ready_poll_yields),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_poll_reused),
     };
     return cmocka_run_group_tests_name("poll", tests, NULL, NULL);
 }

@@ -228,6 +228,7 @@ static int close_fd(void *fd)
     return green_close(*(int *)fd);
 }
 
+/* Scenario 149: ready or not; closed while selected, and before. */
 static void test_descriptors(void **state)
 {
     green_chan a = channel();
@@ -252,6 +253,32 @@ static void test_descriptors(void **state)
     assert_fails(green_select(GREEN_RECV(&a, &v), GREEN_READABLE(fd[0])), EBADF);
     assert_true(idle(&a));
     green_close(fd[1]);
+    assert_nothing_left(before);
+}
+
+static int close_and_replace(void *arg)
+{
+    int *fd = arg, new[2];
+    if (green_close(fd[0]) < 0 || pipe2(new, O_CLOEXEC) < 0)
+        return -1;
+    fd[2] = new[1];
+    return new[0] == fd[0] && write(new[1], "x", 1) == 1 ? 0 : -1;
+}
+
+/* Scenarios 127, 149: the number means another file, which is readable, before it looks again. */
+static void test_reused_descriptor(void **state)
+{
+    green_chan a = channel();
+    int fd[3], v;
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_int_equal(pipe2(fd, O_CLOEXEC), 0);
+    green_thread *t = green_spawn(close_and_replace, fd);
+    assert_fails(green_select(GREEN_RECV(&a, &v), GREEN_READABLE(fd[0])), EBADF);
+    assert_int_equal(result_of(t), 0);
+    assert_int_equal(green_select(GREEN_RECV(&a, &v), GREEN_READABLE(fd[0])), 1);
+    for (int i = 0; i < 3; i++)
+        green_close(fd[i]);
     assert_nothing_left(before);
 }
 
@@ -405,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_time),
         cmocka_unit_test(test_closed),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_reused_descriptor),
         cmocka_unit_test(test_edge_keeps_the_place),
         cmocka_unit_test(test_ends_in_order),
         cmocka_unit_test(test_two_hubs),
