@@ -12,6 +12,7 @@ EXAMPLES = (
     "threads_echo",
     "coroutines",
     "crawl",
+    "patterns",
     "ping_pong",
     "pipeline",
     "primes",
@@ -43,6 +44,7 @@ class Usage(harness.Case):
         commands = (
             "actors 10",
             "coroutines",
+            "patterns",
             "ping_pong 10",
             "pipeline a /etc/passwd",
             "primes 2000",
