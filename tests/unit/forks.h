@@ -47,3 +47,10 @@ static inline void in_child(int (*fn)(void))
     }
     assert_int_equal(status_of(pid), 0);
 }
+
+/* For a lane: which OS thread runs it. */
+static inline int on_pool(void *arg)
+{
+    *(pthread_t *)arg = pthread_self();
+    return 0;
+}

@@ -2,9 +2,9 @@
  * number that tells what went wrong. */
 #include "forks.h"
 
+#include <fcntl.h>
 #include <green/coroutine.h>
-#include <green/dns.h>
-#include <green/file.h>
+#include <green/fd.h>
 #include <green/link.h>
 #include <green/local.h>
 #include <green/process.h>
@@ -39,12 +39,6 @@ static int add(void *arg)
 {
     ++*(int *)arg;
     return green_yield();
-}
-
-static int on_pool(void *arg)
-{
-    *(pthread_t *)arg = pthread_self();
-    return 0;
 }
 
 /* ---- a child uses everything ---- */
@@ -322,44 +316,43 @@ static void signals_go_along(void **state)
     assert_int_equal(green_signal_close(subscription), 0);
 }
 
-static int look_up(void)
+static int handled;
+static struct event_base *loop;
+
+static int count_signal(int number, void *arg)
 {
-    struct addrinfo *list = NULL;
-    must(green_getaddrinfo("localhost", "80", NULL, &list) == 0);
-    green_freeaddrinfo(list);
+    (void)number;
+    (void)arg;
+    handled++;
     return 0;
 }
 
-static int look_up_thread(void *arg)
+static int not_handled(void)
 {
-    (void)arg;
-    return look_up();
+    struct event_base *mine = green_hub_event_base();
+    must(mine != NULL && mine != loop);
+    must(raise(SIGUSR2) == 0);
+    must(green_sleep(5 * GREEN_MS) == 0 && handled == 0);
+    must(green_signal_close(subscription) == 0);
+    must(signal(SIGUSR2, SIG_DFL) == SIG_DFL);
+    return 0;
 }
 
-/* The parent's look-up of the same name does not go on here. */
-static int look_up_alone(void)
+/* Scenario 157: the handlers of signals and the loop are the parent's. */
+static void handlers_stay_behind(void **state)
 {
-    alarm(30); /* it would wait for ever */
-    must(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 4) == 0);
-    return look_up();
-}
-
-/* Scenario 147: after one in the parent, and during one. */
-static void look_ups(void **state)
-{
-    int result = -1;
     (void)state;
-    assert_int_equal(look_up(), 0);
-    for (int i = 0; i < 5; i++)
-        in_child(look_up);
-    assert_int_equal(look_up(), 0);
-    assert_int_equal(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 0), 0);
-    green_thread *t = green_spawn(look_up_thread, NULL);
-    green_yield(); /* it waits for an OS thread of the lane */
-    in_child(look_up_alone);
-    assert_int_equal(green_lane_resize(green_lane_of(GREEN_LANE_DNS), 0, 256), 0);
-    assert_int_equal(green_join(t, &result), 0);
-    assert_int_equal(result, 0);
+    green_hub_stats before = stats_now();
+    loop = green_hub_event_base();
+    subscription = green_signal_handle(GREEN_SIGNALS(SIGUSR2), count_signal, NULL);
+    assert_non_null(subscription);
+    green_yield();
+    in_child(not_handled);
+    assert_int_equal(handled, 0);
+    raise(SIGUSR2);
+    wait_for(handled == 1);
+    assert_int_equal(green_signal_close(subscription), 0);
+    assert_nothing_left(before);
 }
 
 static volatile sig_atomic_t children_ended;
@@ -466,78 +459,6 @@ static void locks_of_others(void **state)
     green_process_destroy(child);
 }
 
-/* ---- OS threads for what must block ---- */
-
-static int gate[2];
-static atomic_int inside;
-static green_lane *lane;
-static green_job *running, *queued, *ended;
-
-static int pass_gate(void *arg)
-{
-    char c;
-    (void)arg;
-    atomic_fetch_add(&inside, 1);
-    return read(gate[0], &c, 1) == 1 ? 0 : -1;
-}
-
-static int use_a_file(void)
-{
-    char buf[4];
-    int fd = green_open("/proc/self/stat", O_RDONLY); /* no call on it succeeds at once */
-    must(fd >= 0 && green_pread(fd, buf, 4, 0) == 4);
-    must(green_close(fd) == 0);
-    must(fcntl(fd, F_GETFD) < 0); /* whatever the parent did with it */
-    return 0;
-}
-
-static int use_lanes(void)
-{
-    green_lane_stats stats;
-    pthread_t where = pthread_self();
-    must(green_job_wait(ended, NULL) == 0);
-    must(green_job_wait(running, NULL) < 0 && errno == ESRCH);
-    must(green_job_wait(queued, NULL) < 0 && errno == ESRCH);
-    must(green_job_cancel(queued) < 0 && errno == ESRCH);
-    green_lane_stats_get(lane, &stats);
-    must(stats.threads == 0 && stats.queued == 0);
-    green_job *job = green_job_start(&(green_job_options){.lane = lane}, on_pool, &where);
-    must(job != NULL && green_job_wait(job, NULL) == 0 && where != pthread_self());
-    green_job_free(job);
-    green_job_free(ended);
-    green_job_free(running);
-    green_job_free(queued);
-    green_lane_free(lane);
-    must(green_offload(on_pool, &where, NULL) == 0);
-    return use_a_file();
-}
-
-/* Scenario 120: lanes begin anew in a child; jobs on their way are the parent's. */
-static void lanes_in_a_child(void **state)
-{
-    pthread_t where;
-    (void)state;
-    assert_int_equal(pipe(gate), 0);
-    lane = green_lane_make(&(green_lane_options){.max = 1});
-    assert_non_null(lane);
-    green_job_options on_it = {.lane = lane};
-    ended = green_job_start(&on_it, on_pool, &where);
-    assert_int_equal(green_job_wait(ended, NULL), 0);
-    running = green_job_start(&on_it, pass_gate, NULL);
-    queued = green_job_start(&on_it, pass_gate, NULL);
-    wait_for(atomic_load(&inside) == 1);
-    in_child(use_lanes);
-    assert_int_equal(write(gate[1], "xx", 2), 2);
-    assert_int_equal(green_job_wait(running, NULL), 0);
-    assert_int_equal(green_job_wait(queued, NULL), 0);
-    green_job_free(ended);
-    green_job_free(running);
-    green_job_free(queued);
-    green_lane_free(lane);
-    close(gate[0]);
-    close(gate[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,9 +466,8 @@ int main(void)
         cmocka_unit_test(child_ends_with_its_thread), cmocka_unit_test(another_hub_forks),
         cmocka_unit_test(an_os_thread_forks),         cmocka_unit_test(child_closes_all),
         cmocka_unit_test(calls_on_what_is_gone),      cmocka_unit_test(deadline_goes_along),
-        cmocka_unit_test(signals_go_along),           cmocka_unit_test(look_ups),
+        cmocka_unit_test(signals_go_along),           cmocka_unit_test(handlers_stay_behind),
         cmocka_unit_test(processes_in_a_child),       cmocka_unit_test(locks_of_others),
-        cmocka_unit_test(lanes_in_a_child),
     };
     parent = getpid();
     green_self(); /* the hub has descriptors, too */
