@@ -13,13 +13,20 @@
 #pragma once
 #include <green/base.h>
 #include <signal.h>
+#ifdef __cplusplus
+#include <initializer_list>
+#endif
 
 GREEN_BEGIN_DECLS
 
 typedef struct green_signal green_signal;
 
 /* A list of signals, as these calls want it: ended by 0. */
+#ifdef __cplusplus
+#define GREEN_SIGNALS(...) (std::initializer_list<int>{__VA_ARGS__, 0}.begin())
+#else
 #define GREEN_SIGNALS(...) ((const int[]){__VA_ARGS__, 0})
+#endif
 
 /* Subscribe. NULL and EINVAL: not a signal that can be waited for (SIGKILL, SIGSTOP, and those of
  * faults as SIGSEGV); EMFILE, ENOMEM. Does not yield. */

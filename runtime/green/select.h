@@ -41,12 +41,14 @@ typedef struct green_case {
 /* green_select(case, ...): wait until one of the cases happens and return its number, counted from
  * 0. -1: ECANCELED, ETIMEDOUT (a deadline around the call), EPIPE (a case sends on a closed
  * channel), ESHUTDOWN (puts into a queue that is shut down), EBADF (a descriptor was closed),
- * ENOMEM, EINVAL (no cases); then nothing has happened. May yield. In C++, and for a number of
- * cases that varies, use the function; the array can be used again. */
+ * ENOMEM, EINVAL (no cases); then nothing has happened. May yield. For a number of cases that
+ * varies use the function; the array can be used again. */
 GREEN_API int green_select_cases(green_case *cases, int count);
+#ifndef __cplusplus /* there it is a template, see below */
 #define green_select(...)                           \
     green_select_cases((green_case[]){__VA_ARGS__}, \
                        (int)(sizeof((green_case[]){__VA_ARGS__}) / sizeof(green_case)))
+#endif
 
 /* Wait until `wanted` of the cases have happened, and return how many have: wanted. No more than
  * that happen. order (may be NULL): `count` numbers, those of the cases that happened, in order
@@ -104,3 +106,11 @@ GREEN_API green_case green_case_ended(green_thread *thread);
 GREEN_API green_case green_case_after(int64_t nanoseconds);
 
 GREEN_END_DECLS
+
+#ifdef __cplusplus
+template <typename... Cases> inline int green_select(Cases... cases)
+{
+    green_case all[] = {cases...};
+    return green_select_cases(all, static_cast<int>(sizeof...(cases)));
+}
+#endif

@@ -1,6 +1,7 @@
 """meson install into a prefix, and a stranger's program built against it by pkg-config."""
 
 import os
+import re
 import subprocess
 
 import harness
@@ -107,6 +108,42 @@ class Install(harness.Case):
                                capture_output=True, text=True, check=True).stdout
         for line in names.splitlines():
             self.assertRegex(line.split()[-1], r"^green_")
+
+    def compile(self, standard, *arguments):
+        """Without a warning, by gcc or g++."""
+        compiler = "g++" if "++" in standard else "gcc"
+        harness.need(compiler)
+        built = harness.run([compiler, "-x", "c++" if "++" in standard else "c",
+                             f"-std={standard}", "-pedantic", "-Wall", "-Wextra", "-Wshadow",
+                             "-Wconversion", "-Werror",
+                             *self.flags("--cflags", "libgreen"), *arguments])
+        self.assertEqual(built.returncode, 0, f"{standard}: {built.stderr}")
+
+    def headers(self):
+        found = harness.run(["find", self.prefix, "-name", "*.h"]).stdout.split()
+        self.assertGreater(len(found), 30)
+        return found
+
+    def test_each_header_alone(self):
+        for header in self.headers():
+            for standard in ("c11", "c++11"):
+                with self.subTest(header):
+                    self.compile(standard, "-fsyntax-only", "-include", header, "/dev/null")
+
+    def test_every_macro(self):
+        source = os.path.join(os.path.dirname(__file__), "every_macro.c")
+        program = os.path.join(self.tmp, "program")
+        for standard in ("c11", "c17", "gnu2x", "c++11", "c++17", "c++20"):
+            with self.subTest(standard):
+                self.compile(standard, "-D_GNU_SOURCE", source, "-o", program,
+                             *self.flags("--libs", "libgreen"))
+                done = harness.run([program], env=self.env)
+                self.assertEqual(done.returncode, 0, f"every_macro.c:{done.returncode}")
+        used = open(source).read()
+        for header in self.headers():
+            for macro in re.findall(r"#define ((?:GREEN|green)_\w+)", open(header).read()):
+                if not re.fullmatch(r"GREEN_(API|BEGIN_DECLS|END_DECLS|PASTE_?)", macro):
+                    self.assertRegex(used, rf"\b{macro}\b", f"{header}: not used by {source}")
 
 
 if __name__ == "__main__":
