@@ -2,19 +2,7 @@
 #pragma once
 #include "unit.h"
 
-#include <dirent.h>
 #include <pthread.h>
-
-static inline int count_entries(const char *directory)
-{
-    int n = 0;
-    DIR *d = opendir(directory);
-    assert_non_null(d);
-    while (readdir(d) != NULL)
-        n++;
-    closedir(d);
-    return n;
-}
 
 static inline int fds_open(void)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <green/deadline.h>
 #include <green/group.h>
@@ -80,3 +81,69 @@ static inline int sleep_long(void *arg)
     (void)arg;
     return green_sleep(3600 * GREEN_SEC);
 }
+
+static inline int count_entries(const char *directory)
+{
+    int n = 0;
+    DIR *d = opendir(directory);
+    assert_non_null(d);
+    while (readdir(d) != NULL)
+        n++;
+    closedir(d);
+    return n;
+}
+
+/* ---- each test leaves no more than it found ---- */
+
+extern _Thread_local green_hub *self_hub_here; /* self.h: NULL, as long as nobody needed one */
+
+static struct {
+    green_hub_stats stats;
+    int hubs, fds;
+} found;
+
+static inline int look_around(void **state)
+{
+    (void)state;
+    found.hubs = 0;
+    if (self_hub_here == NULL)
+        return 0;
+    found.hubs = green_hubs(1);
+    found.stats = stats_now();
+    found.fds = count_entries("/proc/self/fd");
+    return 0;
+}
+
+/* Hubs made meanwhile may stay, with their descriptors, and a timer of this thread. */
+static inline bool left_more(green_hub_stats now, int fds)
+{
+    return now.threads > found.stats.threads || now.watches > found.stats.watches ||
+           now.timers > found.stats.timers + 1 || (fds > found.fds && green_hubs(1) == found.hubs);
+}
+
+/* What is just ending may take its time. */
+static inline int look_back(void **state)
+{
+    int64_t end = green_now() + 20 * GREEN_SEC;
+    (void)state;
+    while (found.hubs > 0) {
+        green_hub_stats now = stats_now();
+        int fds = count_entries("/proc/self/fd");
+        if (!left_more(now, fds))
+            break;
+        if (green_now() > end) {
+            print_message("# left behind: %+d threads, %+d watches, %+d timers, %+d descriptors\n",
+                          (int)(now.threads - found.stats.threads),
+                          (int)(now.watches - found.stats.watches),
+                          (int)(now.timers - found.stats.timers), fds - found.fds);
+            return -1;
+        }
+        green_sleep(GREEN_MS);
+    }
+    return 0;
+}
+
+#undef cmocka_unit_test
+#define cmocka_unit_test(test) cmocka_unit_test_setup_teardown(test, look_around, look_back)
+/* One that leaves something for the next. */
+#define unit_test_that_leaves(test) cmocka_unit_test_setup_teardown(test, NULL, NULL)
