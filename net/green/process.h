@@ -59,13 +59,14 @@ GREEN_API int green_process_poll(green_process *process, int *status);
 #define GREEN_EXITED(process) green_case_exited(process)
 GREEN_API green_case green_case_exited(green_process *process);
 
-/* Send a signal to the child, or to its process group (options.group). ESRCH: it is gone. */
+/* Send a signal to the child, or to its process group (EINVAL: it has none of its own, see
+ * options.group). ESRCH: it is gone. */
 GREEN_API int green_process_signal(green_process *process, int signal);
 GREEN_API int green_process_signal_group(green_process *process, int signal);
 
 /* Our end of the pipe to (0) or from (1, 2) the child, for green_read and green_write; -1: none. It
- * is the process's: close it with green_process_close. Writing to a child that reads no more raises
- * SIGPIPE, as ever. */
+ * is the process's: close it with green_process_close (EBADF: there is none). Writing to a child
+ * that reads no more raises SIGPIPE, as ever. */
 GREEN_API int green_process_fd(const green_process *process, int stream);
 GREEN_API int green_process_close(green_process *process, int stream);
 GREEN_API pid_t green_process_pid(const green_process *process);

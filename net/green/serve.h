@@ -16,9 +16,10 @@ typedef struct green_serve_options {
     void (*on_listen)(const char *address, void *arg);
 } green_serve_options;
 
-/* Accept connections at an address (see green/conn.h) for ever. Returns only -1: with
- * ECANCELED or ETIMEDOUT when the caller is cancelled or its deadline expires: then connections
- * have been cancelled and their handlers have returned; or with what made listening fail.
+/* Accept connections at an address (see green/conn.h) for ever; other threads run. options and arg
+ * are used until it returns. Returns only -1: with ECANCELED or ETIMEDOUT when the caller is
+ * cancelled or its deadline expires: then connections have been cancelled and their handlers have
+ * returned; or with what made listening fail.
  *
  * With several hubs each has a listener of its own (SO_REUSEPORT), and a handler runs on the OS
  * thread of the hub that accepted; handlers of one hub see the deadline of the call, others do not.

@@ -12,7 +12,13 @@
  *              can ever end the wait, where that is certain: a cycle of joins and mutexes, or no
  *              thread, timer, descriptor or OS thread is left that could wake main().
  *              green_errmsg() tells who waits for what,
- *   ENOMEM     the OS thread's hub, made at the first call that needs it, could not be made. */
+ *   ENOMEM     the OS thread's hub, made at the first call that needs it, could not be made
+ *              (EMFILE, ENFILE: for want of descriptors).
+ * A call that does not say that it may yield does not, and callbacks of the loop may make it. (What
+ * concerns a thread or a hub of another OS thread is asked over there: then such a call may yield,
+ * fails with EDEADLK in a callback, and with ESRCH if the other was left behind by a fork.) Calls
+ * may be made on any OS thread of the program, but not in handlers of signals: for these there is
+ * green/signal.h. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

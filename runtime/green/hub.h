@@ -50,7 +50,7 @@ GREEN_API int green_hubs(int n);
  * left. May yield. EDEADLK: the caller is on one of these hubs, or a callback of a loop. */
 GREEN_API int green_hubs_end(void);
 
-/* The caller's hub. */
+/* The caller's hub; NULL and errno if it cannot be made. */
 GREEN_API green_hub *green_hub_self(void);
 
 /* Where a thread is to run is said at its spawn: options.hub = one of these, or the caller's hub if
@@ -72,8 +72,7 @@ typedef struct green_hub_stats {
     uint64_t stacks;    /* stacks held for re-use now */
     uint64_t unguarded; /* stacks made without a guard page, for want of mappings */
 } green_hub_stats;
-/* hub NULL: the caller's. Another hub is asked for its figures: may yield. -1: EDEADLK, when called
- * by a callback of a loop. */
+/* hub NULL: the caller's. Another hub is asked for its figures: may yield. ESRCH: it has ended. */
 GREEN_API int green_hub_stats_get(green_hub *hub, green_hub_stats *stats);
 
 /* The libevent loop under the caller's hub, to add one's own events, bufferevents, evhttp to.
@@ -89,8 +88,7 @@ GREEN_API struct event_base *green_hub_event_base(void);
 GREEN_API int green_hub_attach(struct event_base *base);
 
 /* Run fn(arg) on another hub (or this one), on the stack of its loop, and wait for it. From any OS
- * thread. fn must not block. -1: EDEADLK, when called by a callback of a loop; ESRCH: that hub has
- * ended. May yield. */
+ * thread. fn must not block. ESRCH: that hub has ended. May yield. */
 GREEN_API int green_hub_run(green_hub *hub, void (*fn)(void *arg), void *arg);
 
 /* Wait until the caller's hub is idle: until no thread is left there but the caller, the OS

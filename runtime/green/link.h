@@ -44,7 +44,7 @@ GREEN_API int green_link_cut(green_link *link);
  * yield. EINVAL: there are not so many; EDEADLK: one is the caller; ENOMEM. */
 GREEN_API int green_wait_some(green_thread *const *threads, int n, int wanted, int *order);
 
-/* The first that ends: its index. All: 0. */
+/* The first that ends: its index. All: 0. Errors as of green_wait_some. May yield. */
 GREEN_API int green_wait_any(green_thread *const *threads, int n);
 GREEN_API int green_wait_all(green_thread *const *threads, int n);
 

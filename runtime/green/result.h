@@ -20,7 +20,8 @@ typedef struct green_result {
         }                    \
     }
 
-/* Give the value, or a failure (error > 0: an errno). EALREADY: it was given before. */
+/* Give the value, or a failure (an errno; EINVAL: not > 0). The value stays the giver's or becomes
+ * the getters', as they agree. EALREADY: it was given before. */
 GREEN_API int green_result_set(green_result *result, void *value);
 GREEN_API int green_result_fail(green_result *result, int error);
 

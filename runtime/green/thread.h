@@ -44,21 +44,24 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
  * EDEADLK: it is the caller. EINVAL: somebody else is joining it, or it is detached. */
 GREEN_API int green_join(green_thread *thread, int *result);
 
-/* Let a thread go: it is freed as soon as it ends. Mirrors pthread_detach(3). On a thread of
- * another hub it may yield, as green_cancel. */
+/* Let a thread go: it is freed as soon as it ends, and so is the handle. Mirrors pthread_detach(3).
+ * EINVAL: it is detached already, or somebody joins it. For a thread of another hub it may yield.
+ */
 GREEN_API int green_detach(green_thread *thread);
 
 /* Ask a thread to end. From now on each of its calls that may yield fails with ECANCELED, until
  * its function returns: the request is a level, not an edge, so it is never lost. A thread that has
- * not run yet ends without running. Calling it again, or for a thread that is done, is harmless. */
+ * not run yet ends without running. Calling it again, or for a thread that is done, is harmless.
+ * For a thread of another hub it may yield. */
 GREEN_API int green_cancel(green_thread *thread);
 
-/* green_cancel and then green_join. */
+/* green_cancel and then green_join: the handle is gone unless that fails. May yield. */
 GREEN_API int green_kill(green_thread *thread, int *result);
 
 /* Cancel n threads, then join them one by one; their results are lost. Each handle in the array
  * becomes NULL when its thread is joined; NULLs are skipped, no handle may stand there twice.
- * On failure (EDEADLK, ETIMEDOUT, ...) those not yet joined are still there, cancelled. */
+ * On failure (EDEADLK, ETIMEDOUT, ...) those not yet joined are still there, cancelled. May yield.
+ */
 GREEN_API int green_kill_all(green_thread **threads, int n);
 
 /* Throw an error (an errno of your choice) at a thread: the call in which it waits fails with that
@@ -66,7 +69,8 @@ GREEN_API int green_kill_all(green_thread **threads, int n);
  * level and means the end, this is an edge: one call fails, once, and the thread goes on; a thread
  * that has not run yet starts. Shielded calls are spared, the first one after the shield fails.
  * EALREADY: the last one has not arrived yet; ESRCH: the thread is done; EINVAL: code is not an
- * errno, or it is ECANCELED or ETIMEDOUT, which mean other things. */
+ * errno, or it is ECANCELED or ETIMEDOUT, which mean other things. For a thread of another hub it
+ * may yield. */
 GREEN_API int green_throw(green_thread *thread, int code);
 
 /* Let the other ready threads run. Returns 0, or -1 as any call that may yield. */
@@ -81,7 +85,8 @@ GREEN_API int green_sleep(int64_t nanoseconds);
  * May yield. */
 GREEN_API int green_sleep_until(int64_t at);
 
-/* The calling green thread; NULL and ENOMEM if the OS thread's hub cannot be made. */
+/* The calling green thread; in a callback of the loop a stand-in for it, which is not to be joined
+ * or kept. NULL and errno if the OS thread's hub cannot be made. */
 GREEN_API green_thread *green_self(void);
 
 /* A name for dumps and debuggers: copied, cut to 15 bytes. green_name: valid as long as the
