@@ -89,14 +89,13 @@ static void expect(struct green_job *j, void (*done)(void *arg, int result), str
 
 static struct green_job *job_make(int (*fn)(void *), void *arg, void (*release)(void *))
 {
-    struct green_job *j = hub_here() != NULL && fn != NULL ? memory_get(sizeof *j) : NULL;
+    struct green_hub *hub = hub_here();
+    struct green_job *j = hub != NULL && fn != NULL ? memory_get(sizeof *j) : NULL;
     if (j == NULL) {
+        int err = hub == NULL ? errno : fn == NULL ? EINVAL : ENOMEM;
         if (release != NULL)
             release(arg);
-        if (fn == NULL)
-            fail(EINVAL, "a job without a function");
-        else
-            failed(-ENOMEM);
+        fail(err, err == EINVAL ? "a job without a function" : "no memory for a job");
         return NULL;
     }
     *j = (struct green_job){.fn = fn, .arg = arg, .release = release};
