@@ -412,44 +412,23 @@ static void accept_without_descriptors(void **state)
     assert_int_equal(green_listener_close(l), 0);
 }
 
-static int fds_before;
-
-static int nothing_left(void **state)
-{
-    green_hub_stats s;
-    (void)state;
-    return fds_open() == fds_before && green_hub_stats_get(NULL, &s) == 0 && s.watches == 0 &&
-                   s.threads == 1
-               ? 0
-               : -1;
-}
-
-static int note_before(void **state)
-{
-    (void)state;
-    fds_before = fds_open();
-    return 0;
-}
-
-#define CHECKED(test) cmocka_unit_test_setup_teardown(test, note_before, nothing_left)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CHECKED(echo_tcp),
-        CHECKED(echo_unix),
-        CHECKED(echo_ipv6),
-        CHECKED(vectors),
-        CHECKED(deadlines),
-        CHECKED(cancellation),
-        CHECKED(close_while_inside),
-        CHECKED(shutdown_and_reset),
-        CHECKED(dial_failures),
-        CHECKED(dial_hangs),
-        CHECKED(addresses_and_no_delay),
-        CHECKED(port_in_use),
-        CHECKED(unix_files),
-        CHECKED(accept_without_descriptors),
+        cmocka_unit_test(echo_tcp),
+        cmocka_unit_test(echo_unix),
+        cmocka_unit_test(echo_ipv6),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(deadlines),
+        cmocka_unit_test(cancellation),
+        cmocka_unit_test(close_while_inside),
+        cmocka_unit_test(shutdown_and_reset),
+        cmocka_unit_test(dial_failures),
+        cmocka_unit_test(dial_hangs),
+        cmocka_unit_test(addresses_and_no_delay),
+        cmocka_unit_test(port_in_use),
+        cmocka_unit_test(unix_files),
+        cmocka_unit_test(accept_without_descriptors),
     };
     green_self();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,35 @@ static void test_cancelled_while_spawning(void **state)
     assert_nothing_left(before);
 }
 
+static int unwilling(void *stop)
+{
+    green_shield()
+        while (!*(bool *)stop)
+            green_yield();
+    return 0;
+}
+
+/* Scenario 112: they need not wait for the pool's threads to heed it. */
+static void test_cancelled_at_once(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    bool stop = false;
+    int result = 0;
+    (void)state;
+    assert_int_equal(green_pool_spawn(&p, unwilling, &stop), 0);
+    green_thread *t = green_spawn(spawn_work, &p);
+    green_yield();
+    assert_non_null(p.first);
+    green_pool_cancel(&p);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, -ECANCELED);
+    assert_fails(green_pool_spawn(&p, work, NULL), ECANCELED);
+    assert_fails(green_pool_try_spawn(&p, work, NULL), ECANCELED);
+    assert_int_equal(p.group.live, 1);
+    stop = true;
+    assert_fails(green_pool_join(&p), ECANCELED);
+}
+
 static int fail_soon(void *arg)
 {
     (void)arg;
@@ -194,9 +223,12 @@ static void test_nested(void **state)
     assert_int_equal(green_pool_join(&p), 0);
 }
 
+static green_thread *squared_on;
+
 static int square(void *item)
 {
     int *n = item;
+    squared_on = green_self();
     green_sleep((*n * 7 % 5) * 100 * GREEN_US);
     if (*n == 13) {
         errno = ERANGE;
@@ -214,10 +246,11 @@ struct nest {
 static int map_inside(void *arg)
 {
     struct nest *n = arg;
-    return green_pool_map(n->pool, square, n->numbers, 3, sizeof n->numbers[0]);
+    int err = green_pool_map(n->pool, square, n->numbers, 3, sizeof n->numbers[0]);
+    return squared_on == green_self() ? err : -1;
 }
 
-/* Scenarios 108, 110, 111: in place; a failure; from inside of the pool. */
+/* Scenarios 108, 110, 111: in place; a failure; from inside of the pool, by the caller itself. */
 static void test_map(void **state)
 {
     int numbers[30];
@@ -270,7 +303,7 @@ static void test_ordered_stream(void **state)
     struct source source = {0, 30, -1};
     green_stream_options options = {
         .next = draw, .source = &source, .fn = square, .size = sizeof(int), .limit = 4};
-    int n, r, expected = 0;
+    int n, r, expected = 0, furthest = 0;
     (void)state;
     green_hub_stats before = stats_now();
     green_stream *s = green_stream_open(&options);
@@ -284,9 +317,11 @@ static void test_ordered_stream(void **state)
             assert_int_equal(n, expected * expected);
         }
         expected++;
-        assert_true(source.next <= expected + 4); /* never further ahead */
+        assert_true(source.next <= expected + 4); /* never further ahead, but so far */
+        furthest = source.next - expected > furthest ? source.next - expected : furthest;
     }
     assert_int_equal(expected, 30);
+    assert_int_equal(furthest, 3); /* beside the one that was just handed out */
     assert_int_equal(green_stream_next(s, &n), 0);
     green_stream_close(s);
     assert_nothing_left(before);
@@ -558,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_join_with_one_let_in),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_cancelled_while_spawning),
+        cmocka_unit_test(test_cancelled_at_once),
         cmocka_unit_test(test_failure),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_map),

@@ -263,6 +263,31 @@ static void test_peek(void **state)
     green_queue_free(q);
 }
 
+static int count_turns(void *turns)
+{
+    while (green_yield() == 0)
+        ++*(int *)turns;
+    return 0;
+}
+
+/* Scenario 53: who always finds room, or an item, lets others run. */
+static void test_busy(void **state)
+{
+    green_queue *q = green_queue_make(NULL);
+    int turns = 0;
+    void *i;
+    (void)state;
+    green_thread *t = green_spawn(count_turns, &turns);
+    for (int n = 0; n < 10 * OPS_SLICE; n++)
+        assert_int_equal(n % 2 ? green_queue_put(q, item(n)) : green_queue_try_put(q, item(n)), 0);
+    assert_in_range(turns, 9, 11);
+    for (int n = 0; n < 10 * OPS_SLICE; n++)
+        assert_int_equal(n % 2 ? green_queue_get(q, &i) : green_queue_try_get(q, &i), 1);
+    assert_in_range(turns, 18, 22);
+    assert_int_equal(green_kill(t, NULL), 0);
+    green_queue_free(q);
+}
+
 /* Scenario 99: counted, too often, too early. */
 static void test_join(void **state)
 {
@@ -273,7 +298,8 @@ static void test_join(void **state)
     assert_fails(green_queue_task_done(q), EINVAL);
     green_queue_put(q, item(1));
     green_queue_put(q, item(2));
-    green_thread *t = green_spawn(await_done, q), *c = green_spawn(await_done, q);
+    green_thread *t = green_spawn(await_done, q), *c = green_spawn(await_done, q),
+                 *u = green_spawn(await_done, q);
     green_within(0)
         assert_fails(green_queue_join(q), ETIMEDOUT);
     assert_fails(green_queue_task_done(q), EINVAL); /* nothing was taken yet */
@@ -286,6 +312,7 @@ static void test_join(void **state)
     assert_int_equal(result_of(c), -ECANCELED);
     assert_int_equal(green_queue_task_done(q), 0);
     assert_int_equal(result_of(t), 0);
+    assert_int_equal(result_of(u), 0);
     assert_int_equal(result_of(green_spawn(await_done_cancelled, q)), -ECANCELED);
     assert_fails(green_queue_task_done(q), EINVAL);
     green_queue_free(q);
@@ -546,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_getters_in_order),
         cmocka_unit_test(test_peek),
         cmocka_unit_test(test_join),
+        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_grows_outside_the_guard),

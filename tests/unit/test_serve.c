@@ -260,33 +260,17 @@ static void two_hubs(void **state)
         assert_int_equal(green_conn_close(c[i]), 0);
 }
 
-static int fds_before;
-
-static int note_before(void **state)
-{
-    (void)state;
-    fds_before = fds_open();
-    return 0;
-}
-
-static int nothing_left(void **state)
-{
-    green_hub_stats s;
-    (void)state;
-    return fds_open() == fds_before && green_hub_stats_get(NULL, &s) == 0 && s.watches == 0 &&
-                   s.threads == 1
-               ? 0
-               : -1;
-}
-
-#define CHECKED(test) cmocka_unit_test_setup_teardown(test, note_before, nothing_left)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CHECKED(many_connections), CHECKED(unix_socket),      CHECKED(handlers_are_isolated),
-        CHECKED(most_connections), CHECKED(deadline_ends_it), CHECKED(without_descriptors),
-        CHECKED(failures),         CHECKED(two_hubs),
+        cmocka_unit_test(many_connections),
+        cmocka_unit_test(unix_socket),
+        cmocka_unit_test(handlers_are_isolated),
+        cmocka_unit_test(most_connections),
+        cmocka_unit_test(deadline_ends_it),
+        cmocka_unit_test(without_descriptors),
+        cmocka_unit_test(failures),
+        cmocka_unit_test(two_hubs),
     };
     green_hubs(2);
     return cmocka_run_group_tests(tests, NULL, NULL);

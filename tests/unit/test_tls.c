@@ -408,25 +408,6 @@ static void not_on_terms(void **state)
     peer_end(&closing);
 }
 
-static int fds_before;
-
-static int note_before(void **state)
-{
-    (void)state;
-    fds_before = fds_open();
-    return 0;
-}
-
-static int nothing_left(void **state)
-{
-    green_hub_stats s;
-    (void)state;
-    return fds_open() == fds_before && green_hub_stats_get(NULL, &s) == 0 && s.watches == 0 &&
-                   s.threads == 1
-               ? 0
-               : -1;
-}
-
 static int identities(void **state)
 {
     (void)state;
@@ -446,24 +427,22 @@ static int no_identities(void **state)
     return 0;
 }
 
-#define CHECKED(test) cmocka_unit_test_setup_teardown(test, note_before, nothing_left)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CHECKED(echo_tls13),
-        CHECKED(echo_tls12),
-        CHECKED(vectors),
-        CHECKED(writers_take_turns),
-        CHECKED(key_updates),
-        CHECKED(ragged_end),
-        CHECKED(deadlines),
-        CHECKED(cancellation),
-        CHECKED(close_while_inside),
-        CHECKED(handshake_without_answer),
-        CHECKED(verification),
-        CHECKED(bad_options),
-        CHECKED(not_on_terms),
+        cmocka_unit_test(echo_tls13),
+        cmocka_unit_test(echo_tls12),
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(writers_take_turns),
+        cmocka_unit_test(key_updates),
+        cmocka_unit_test(ragged_end),
+        cmocka_unit_test(deadlines),
+        cmocka_unit_test(cancellation),
+        cmocka_unit_test(close_while_inside),
+        cmocka_unit_test(handshake_without_answer),
+        cmocka_unit_test(verification),
+        cmocka_unit_test(bad_options),
+        cmocka_unit_test(not_on_terms),
     };
     return cmocka_run_group_tests(tests, identities, no_identities);
 }
