@@ -21,6 +21,8 @@ static void cancel_here(void *arg)
 
 GREEN_API int green_cancel(green_thread *t)
 {
+    if (t == NULL)
+        return thread_none();
     if (hub_here() == NULL)
         return -1;
     return (int)returned(hub_call(t->hub, cancel_here, t));
@@ -92,6 +94,8 @@ static void throw_here(void *arg)
 GREEN_API int green_throw(green_thread *t, int code)
 {
     struct throw throw = {t, code, 0};
+    if (t == NULL)
+        return thread_none();
     if (hub_here() == NULL)
         return -1;
     if (code <= 0)

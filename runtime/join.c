@@ -108,6 +108,8 @@ static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
 
 GREEN_API int green_join(green_thread *t, int *result)
 {
+    if (t == NULL)
+        return thread_none();
     struct green_hub *hub = hub_here();
     if (hub == NULL)
         return -1;
@@ -136,6 +138,8 @@ static void detach_here(void *arg)
 GREEN_API int green_detach(green_thread *t)
 {
     struct detach d = {t, 0};
+    if (t == NULL)
+        return thread_none();
     if (hub_here() == NULL)
         return -1;
     int err = hub_call(t->hub, detach_here, &d);

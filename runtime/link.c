@@ -62,6 +62,8 @@ GREEN_API int green_link_to(green_link *link, green_thread *thread, void (*fn)(g
 {
     if (hub_here() == NULL)
         return -1;
+    if (thread == NULL)
+        return thread_none();
     if (fn == NULL)
         return fail(EINVAL, "green_link_to: no function");
     *link = (green_link){.fn = fn, .arg = arg, .thread = thread, .hub = thread->hub};

@@ -83,6 +83,8 @@ static void ask(void *arg)
 
 GREEN_API int green_thread_info_get(green_thread *t, green_thread_info *info)
 {
+    if (t == NULL)
+        return thread_none();
     if (hub_here() == NULL)
         return -1;
     return (int)returned(hub_call(t->hub, ask, &(struct question){t, info}));

@@ -295,6 +295,11 @@ GREEN_API green_thread *green_self(void)
     return hub != NULL ? hub->current : NULL;
 }
 
+int thread_none(void)
+{
+    return fail(EINVAL, "NULL instead of a green thread: it was not started");
+}
+
 GREEN_API int green_set_name(green_thread *t, const char *name)
 {
     if (t == NULL && (t = green_self()) == NULL)

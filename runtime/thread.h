@@ -94,6 +94,9 @@ struct green_thread {
 struct green_thread *thread_spawn(struct green_hub *hub, const struct green_thread *parent,
                                   const green_spawn_options *options, int (*fn)(void *), void *arg);
 
+/* What a call on a thread says if there is none: -1, EINVAL. */
+int thread_none(void);
+
 /* Set up a control block that has no stack of its own and add it to the hub's threads. */
 void thread_adopt(struct green_hub *hub, struct green_thread *thread, const char *name);
 

@@ -26,21 +26,23 @@ typedef struct green_spawn_options {
     green_hub *hub;    /* where to run; NULL: the caller's hub. See green/hub.h */
     bool detached;     /* nobody will join: freed when it ends */
     bool background;   /* it serves the others: green_hub_wait_idle does not wait for it */
-    int64_t delay;     /* ns to wait before its first turn */
+    int64_t delay;     /* ns to wait before its first turn; green_kill takes it back */
 } green_spawn_options;
 
 /* Start fn(arg) on a new green thread of the caller's hub. It first runs when the caller next
  * yields, after those already waiting to run. It starts outside any deadline of the caller (unlike
  * the threads of a group). The handle is valid until green_join or green_detach.
  * NULL and ENOMEM (memory or address space for the stack), EINVAL, ESRCH (the hub is ending). Does
- * not yield; from another hub (options->hub) it may. */
+ * not yield; from another hub (options->hub) it may. Calls on a thread that is NULL fail with
+ * EINVAL, if nothing else is said of it: green_detach(green_spawn(fn, arg)) is safe. */
 GREEN_API green_thread *green_spawn(int (*fn)(void *), void *arg);
 GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int (*fn)(void *),
                                          void *arg);
 
 /* Wait for the end of a thread, store what its function returned (result may be NULL), free it.
  * On failure the thread is left as it was and can be joined again. A thread that was cancelled
- * before it first ran has the result -1. May yield. Mirrors pthread_join(3).
+ * before it first ran has the result -1. (The errno behind a result: green_thread_info, before.)
+ * May yield. Mirrors pthread_join(3).
  * EDEADLK: it is the caller. EINVAL: somebody else is joining it, or it is detached. */
 GREEN_API int green_join(green_thread *thread, int *result);
 

@@ -1,6 +1,7 @@
 /* test_thread.c - spawn, join, cancel (green/thread.h). */
 #include "trace.h"
 #include "unit.h"
+#include <green/link.h>
 #include <green/state.h>
 
 static int note_twice(void *name)
@@ -335,6 +336,32 @@ static void test_long_chain(void **state)
     assert_true(stats_now().spawned >= before.spawned + (uint64_t)runs);
 }
 
+static void never(green_link *link)
+{
+    (void)link;
+}
+
+/* A spawn that has failed gives no handle: what is done with that is an error, too. */
+static void test_no_thread(void **state)
+{
+    green_thread_info info;
+    green_link link = GREEN_LINK_INIT;
+    int result = 7;
+    (void)state;
+    green_yield();
+    assert_fails(green_join(NULL, &result), EINVAL);
+    assert_string_equal(green_errmsg(), "NULL instead of a green thread: it was not started");
+    assert_fails(green_detach(green_spawn(NULL, NULL)), EINVAL);
+    assert_fails(green_cancel(NULL), EINVAL);
+    assert_fails(green_kill(NULL, &result), EINVAL);
+    assert_fails(green_throw(NULL, EIO), EINVAL);
+    assert_fails(green_thread_info_get(NULL, &info), EINVAL);
+    assert_fails(green_thread_state(NULL), EINVAL);
+    assert_fails(green_link_to(&link, NULL, never, NULL), EINVAL);
+    assert_int_equal(green_link_cut(&link), 0);
+    assert_int_equal(result, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_second_joiner),
         cmocka_unit_test(test_errno_is_kept),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_no_thread),
         cmocka_unit_test(test_many_lives),
         cmocka_unit_test(test_deep_chain),
         cmocka_unit_test(test_long_chain),
