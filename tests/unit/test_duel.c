@@ -9,7 +9,6 @@
 #include <green/result.h>
 #include <green/rwlock.h>
 #include <green/semaphore.h>
-#include <green/wait_group.h>
 #include <pthread.h>
 
 enum { ROUNDS = 2000, THREADS = 3, DUELS_MOST = 32 };
@@ -143,41 +142,6 @@ static void test_cancelled_while_served(void **state)
     assert_nothing_left(before);
 }
 
-/* ---- from an OS thread that is no hub of ours, both ways ---- */
-
-struct exchange {
-    green_event there, back;
-    green_result value;
-};
-
-static void *answer(void *arg)
-{
-    struct exchange *e = arg;
-    if (green_event_wait(&e->there) == 0)
-        green_result_set(&e->value, "answer");
-    green_event_wait(&e->back);
-    return NULL;
-}
-
-/* Scenario 77: from an OS thread that is no hub of ours, both ways. */
-static void test_plain_os_threads(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 50; i++) {
-        struct exchange e = {GREEN_EVENT_INIT, GREEN_EVENT_INIT, GREEN_RESULT_INIT};
-        pthread_t thread;
-        void *value = NULL;
-        assert_int_equal(pthread_create(&thread, NULL, answer, &e), 0);
-        if (i % 2)
-            green_sleep(200 * GREEN_US);
-        green_event_set(&e.there);
-        assert_int_equal(green_result_get(&e.value, &value), 0);
-        assert_string_equal(value, "answer");
-        green_event_set(&e.back);
-        pthread_join(thread, NULL);
-    }
-}
-
 /* ---- OS threads of the program's ---- */
 
 struct ring {
@@ -248,96 +212,14 @@ static void test_os_threads_fight(void **state)
         }
 }
 
-/* ---- objects on the waiter's stack ---- */
-
-struct things {
-    green_event event;
-    green_result result;
-    green_wait_group group;
-    green_semaphore semaphore;
-    green_chan chan;
-};
-
-static int give(struct things *t, int which)
-{
-    static const int value = 7;
-    switch (which) {
-    case 0:
-        return green_event_set(&t->event);
-    case 1:
-        return green_result_set(&t->result, NULL);
-    case 2:
-        return green_wait_group_done(&t->group);
-    case 3:
-        return green_semaphore_release(&t->semaphore);
-    default:
-        return green_chan_send(&t->chan, &value);
-    }
-}
-
-static int take(struct things *t, int which)
-{
-    int value = 0;
-    switch (which) {
-    case 0:
-        return green_event_wait(&t->event);
-    case 1:
-        return green_result_get(&t->result, NULL);
-    case 2:
-        return green_wait_group_wait(&t->group);
-    case 3:
-        return green_semaphore_acquire(&t->semaphore);
-    default:
-        return green_chan_recv(&t->chan, &value) == 1 && value == 7 ? 0 : -1;
-    }
-}
-
-struct gift {
-    struct things *things;
-    int which;
-};
-
-static int give_it(void *arg)
-{
-    struct gift *g = arg;
-    return give(g->things, g->which);
-}
-
-/* Scenario 77: whose wait is over may use the object's memory for something else at once: the other
- * hub touches it no more. */
-static void test_freed_after_the_wait(void **state)
-{
-    green_spawn_options there = {.hub = NULL};
-    char wiped[sizeof(struct things)];
-    (void)state;
-    memset(wiped, 0x5a, sizeof wiped);
-    assert_true(green_hubs(2) >= 2);
-    while ((there.hub = green_hub_next()) == green_hub_self())
-        continue;
-    for (int i = 0; i < 1000; i++) {
-        struct things things = {.group = {.count = 1}, .chan = GREEN_CHAN_INIT(4, 0, NULL)};
-        struct gift gift = {&things, i % 5};
-        int result = -1;
-        green_thread *t = green_spawn_with(&there, give_it, &gift);
-        assert_non_null(t);
-        assert_int_equal(take(&things, i % 5), 0);
-        memset(&things, 0x5a, sizeof things);
-        assert_int_equal(green_join(t, &result), 0);
-        assert_int_equal(result, 0);
-        assert_memory_equal(&things, wiped, sizeof things);
-    }
-}
-
 int main(void)
 {
     struct CMUnitTest tests[DUELS_MOST] = {
         cmocka_unit_test(test_semaphore_there_and_back),
         cmocka_unit_test(test_cancelled_while_served),
-        cmocka_unit_test(test_plain_os_threads),
-        cmocka_unit_test(test_freed_after_the_wait),
         cmocka_unit_test(test_os_threads_fight),
     };
-    size_t n = 5;
+    size_t n = 3;
     for (int i = 0; i < duels_count && n < DUELS_MOST; i++) {
         tests[n] = (struct CMUnitTest)cmocka_unit_test_prestate(test_duel, (void *)duels[i]);
         tests[n++].name = duels[i]->name;

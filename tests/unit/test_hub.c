@@ -173,7 +173,7 @@ static void bounce(struct message *message)
     hub_post(to, message);
 }
 
-/* Scenario 66: messages between hubs arrive, none is lost. */
+/* Messages between hubs arrive, none is lost. */
 static void test_messages(void **state)
 {
     enum { N = 8, ROUNDS = 1000 };
@@ -227,6 +227,97 @@ static void test_order_of_messages(void **state)
             continue;
     for (int i = 0; i < 4; i++)
         assert_int_equal(order[i], i);
+}
+
+/* ---- the same with what everybody may call: threads that a function on that hub spawns ---- */
+
+static char turns[8];
+static atomic_int turns_taken;
+
+static void take_turn(char letter)
+{
+    turns[atomic_load(&turns_taken)] = letter;
+    atomic_fetch_add(&turns_taken, 1);
+}
+
+static int take(void *letter)
+{
+    take_turn(*(char *)letter);
+    return 0;
+}
+
+static int take_and_add(void *letter)
+{
+    take(letter);
+    return green_detach(green_spawn(take, "4"));
+}
+
+static void spawn_some(void *ok)
+{
+    green_thread *t[] = {green_spawn(take_and_add, "1"), green_spawn(take, "2"),
+                         green_spawn(take, "3")};
+    *(bool *)ok = green_cancel(t[1]) == 0;
+    for (int i = 0; i < 3; i++)
+        *(bool *)ok &= green_detach(t[i]) == 0;
+    take_turn('0');
+}
+
+/* Scenario 65: in order, none before the function has returned, also what one of them adds; but for
+ * the one that was taken back. */
+static void test_order_of_threads(void **state)
+{
+    bool ok = false;
+    (void)state;
+    assert_int_equal(green_hub_run(other_hub(), spawn_some, &ok), 0);
+    assert_true(ok);
+    green_within(60 * GREEN_SEC)
+        while (turns_taken < 4 && green_sleep(GREEN_MS) == 0)
+            continue;
+    assert_int_equal(turns_taken, 4);
+    assert_memory_equal(turns, "0134", 4);
+}
+
+/* ---- waking a hub that sleeps ---- */
+
+static void note_tid(void *tid)
+{
+    *(long *)tid = syscall(SYS_gettid);
+}
+
+static bool asleep(long tid)
+{
+    char path[64], status = '?';
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", tid);
+    FILE *f = fopen(path, "re");
+    assert_non_null(f);
+    if (fscanf(f, "%*d (%*[^)]) %c", &status) != 1)
+        status = '?';
+    fclose(f);
+    return status == 'S';
+}
+
+/* Scenario 66: it sleeps until there is something to do, and then does it at once. */
+static void test_wakes(void **state)
+{
+    enum { ROUNDS = 50 };
+    green_hub_stats before, after;
+    int64_t fastest = INT64_MAX;
+    long tid = 0;
+    (void)state;
+    green_hub *there = other_hub();
+    assert_int_equal(green_hub_run(there, note_tid, &tid), 0);
+    assert_int_equal(green_hub_stats_get(there, &before), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        while (!asleep(tid))
+            green_sleep(20 * GREEN_US);
+        int64_t start = green_now();
+        assert_int_equal(green_hub_run(there, note_tid, &tid), 0);
+        if (green_now() - start < fastest)
+            fastest = green_now() - start;
+    }
+    assert_int_equal(green_hub_stats_get(there, &after), 0);
+    assert_in_range(after.polls - before.polls, ROUNDS, 3 * ROUNDS + 3);
+    assert_true(fastest < 4 * GREEN_MS); /* bench_runtime says how fast it is */
 }
 
 static void note_hub(void *arg)
@@ -297,6 +388,8 @@ int main(void)
         cmocka_unit_test(test_placement),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_order_of_messages),
+        cmocka_unit_test(test_order_of_threads),
+        cmocka_unit_test(test_wakes),
         cmocka_unit_test(test_run_on_hub),
         cmocka_unit_test(test_wishes),
         cmocka_unit_test(test_no_descriptors),

@@ -3,6 +3,7 @@
 #include "unit.h"
 #include <green/link.h>
 #include <green/select.h>
+#include <stdatomic.h>
 
 static int order[1000], calls, last_error;
 static green_link links[1000];
@@ -272,21 +273,30 @@ static void test_wait_in_turn(void **state)
     assert_int_equal(green_kill_all(t, N), 0);
 }
 
+/* The number of its calls that were refused. */
 static int ignore_for_a_while(void *arg)
 {
+    int refused = 0;
     (void)arg;
     for (int i = 0; i < 3; i++)
-        green_sleep(GREEN_SEC);
+        refused += green_sleep(3600 * GREEN_SEC) < 0;
     green_shield()
         green_sleep(20 * GREEN_MS);
-    return 0;
+    return refused;
 }
 
-/* Scenario 46: unstarted, running, done, one that refuses to die, on several hubs; the deadline. */
+static void count_call(green_link *link)
+{
+    atomic_fetch_add((atomic_int *)link->arg, 1);
+}
+
+/* Scenario 46: unstarted, running, done, one that refuses to die, on several hubs; each ends once;
+ * the deadline. */
 static void test_kill_all(void **state)
 {
     green_spawn_options later = {.delay = 3600 * GREEN_SEC};
     green_thread *t[6];
+    atomic_int ends[6] = {0};
     (void)state;
     green_hub_stats before = stats_now();
     t[0] = green_spawn(sleep_long, NULL);
@@ -296,14 +306,21 @@ static void test_kill_all(void **state)
     t[3] = green_spawn_with(&later, give, NULL);
     t[4] = NULL;
     t[5] = green_spawn_with(&(green_spawn_options){.hub = other_hub()}, sleep_long, NULL);
+    for (int i = 0; i < 6; i++)
+        if (t[i] != NULL)
+            assert_int_equal(green_link_to(&links[i], t[i], count_call, &ends[i]), 0);
     green_within(GREEN_MS)
         assert_fails(green_kill_all(t, 6), ETIMEDOUT);
     assert_null(t[0]);
     assert_non_null(t[1]);
+    assert_int_equal(ends[1], 0);
     assert_int_equal(green_kill_all(t, 6), 0);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         assert_null(t[i]);
-    green_sleep(2 * GREEN_MS); /* the deadline's timer fires */
+        assert_int_equal(ends[i], i != 4);
+    }
+    assert_int_equal(links[1].result, 3); /* it was waited for, to its end */
+    green_sleep(2 * GREEN_MS);            /* the deadline's timer fires */
     assert_int_equal(stats_now().threads, before.threads);
     assert_true(stats_now().timers <= before.timers);
 }

@@ -3,6 +3,7 @@
 #include "net_unit.h"
 
 #include <green/fd.h>
+#include <green/link.h>
 #include <green/process.h>
 #include <green/signal.h>
 #include <poll.h>
@@ -339,6 +340,46 @@ static int clean_end(void)
     return result < 0 && errno == ECANCELED ? 5 : 1;
 }
 
+static int raise_int(void *arg)
+{
+    (void)arg;
+    raise(SIGINT);
+    return sleep_long(NULL);
+}
+
+static void raise_in_callback(green_link *link)
+{
+    (void)link;
+    raise(SIGINT);
+}
+
+static int nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+/* Scenario 59: raised by a green thread, by a callback of the loop: main is told. */
+static void interrupt_reaches_main(void **state)
+{
+    (void)state;
+    for (int by_callback = 0; by_callback < 2; by_callback++) {
+        green_group group = GREEN_GROUP_INIT;
+        green_link link = GREEN_LINK_INIT;
+        green_thread *t = green_spawn(nothing, NULL);
+        green_signal *s = green_signal_handle(GREEN_SIGNALS(SIGINT), ended_by_signal, &group);
+        assert_non_null(s);
+        assert_int_equal(green_group_spawn(&group, sleep_long, NULL), 0);
+        if (by_callback)
+            assert_int_equal(green_link_to(&link, t, raise_in_callback, NULL), 0);
+        else
+            assert_int_equal(green_group_spawn(&group, raise_int, NULL), 0);
+        assert_fails(green_group_join(&group), ECANCELED);
+        assert_int_equal(green_signal_close(s), 0);
+        assert_int_equal(green_join(t, NULL), 0);
+    }
+}
+
 /* Run ourselves, interrupt it when it says that it is asleep. */
 static int interrupted(const char *what, char *rest, size_t size)
 {
@@ -390,6 +431,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(handler_runs_on_a_green_thread),
         cmocka_unit_test(handler_is_cancelled),
         cmocka_unit_test(handler_fails),
+        cmocka_unit_test(interrupt_reaches_main),
         cmocka_unit_test(interrupt_ends_a_sleep),
     };
     green_self(); /* the hub has descriptors, too */

@@ -3,6 +3,7 @@
 #include "unit.h"
 #include <green/link.h>
 #include <green/state.h>
+#include <limits.h>
 
 static int note_twice(void *name)
 {
@@ -133,7 +134,8 @@ static int refuse_to_die(void *arg)
     return 5;
 }
 
-/* Scenarios 22, 25: every call fails until the thread returns; a shield lets it block. */
+/* Scenarios 22, 25: every call fails until the thread returns; a shield lets it block; who wants
+ * its end may wait for less. */
 static void test_cancel_is_a_level(void **state)
 {
     int failures = 0, result = 0;
@@ -143,6 +145,9 @@ static void test_cancel_is_a_level(void **state)
     green_cancel(t);
     green_within(0)
         assert_fails(green_join(t, &result), ETIMEDOUT);
+    green_within(GREEN_US)
+        assert_fails(green_kill(t, &result), ETIMEDOUT);
+    assert_true(green_expired());
     assert_int_equal(green_join(t, &result), 0);
     assert_int_equal(failures, 3);
     assert_int_equal(result, 5);
@@ -194,13 +199,25 @@ static int cancel_self(void *arg)
     return green_yield() < 0 ? errno : 0;
 }
 
-/* Scenario 21: itself; joining oneself, or what is detached; impossible wishes. */
+static int kill_self(void *arg)
+{
+    (void)arg;
+    return green_kill(green_self(), NULL) < 0 && errno == EDEADLK ? cancel_self(NULL) : -1;
+}
+
+/* Scenario 21: itself; what is done; joining oneself, or what is detached; impossible wishes. */
 static void test_odd_targets(void **state)
 {
     int result = 0;
     (void)state;
     assert_int_equal(green_join(green_spawn(cancel_self, NULL), &result), 0);
     assert_int_equal(result, ECANCELED);
+    assert_int_equal(green_join(green_spawn(kill_self, NULL), &result), 0);
+    assert_int_equal(result, ECANCELED);
+    green_thread *done = green_spawn(give, (void *)42);
+    green_yield();
+    assert_int_equal(green_kill(done, &result), 0);
+    assert_int_equal(result, 42);
     assert_fails(green_join(green_self(), NULL), EDEADLK);
     green_spawn_options options = {.detached = true};
     green_thread *t = green_spawn_with(&options, give, NULL);
@@ -217,6 +234,43 @@ static void test_odd_targets(void **state)
 static int join_other(void *other)
 {
     return green_join(other, NULL) < 0 ? errno : 0;
+}
+
+/* Threads that fail in all ways, and one that goes on. */
+static bool all_kinds_of_ends(void)
+{
+    static const intptr_t results[] = {0, 7, -1, INT_MIN};
+    int turns = 0, result = 0;
+    bool fine = true;
+    green_thread *other = green_spawn(yield_till_cancelled, &turns);
+    for (size_t i = 0; i < COUNT(results); i++)
+        fine &= green_detach(green_spawn(give, (void *)results[i])) == 0;
+    green_thread *sleeper = green_spawn(sleep_then_errno, NULL);
+    fine &= green_yield() == 0 && green_kill(sleeper, NULL) == 0;
+    fine &= green_kill(green_spawn(give, NULL), NULL) == 0;
+    return green_kill(other, &result) == 0 && result == ECANCELED && turns > 0 && fine;
+}
+
+/* Scenarios 15, 16: however threads end, nobody says so but their result; the others go on. */
+static void test_ends_are_quiet(void **state)
+{
+    FILE *said = tmpfile();
+    int out = -1, err = -1;
+    (void)state;
+    assert_non_null(said);
+    fflush(stdout);
+    assert_true((out = dup(STDOUT_FILENO)) >= 0 && (err = dup(STDERR_FILENO)) >= 0);
+    dup2(fileno(said), STDOUT_FILENO);
+    dup2(fileno(said), STDERR_FILENO);
+    bool fine = all_kinds_of_ends();
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    close(out);
+    close(err);
+    assert_true(fine);
+    assert_int_equal(lseek(fileno(said), 0, SEEK_END), 0);
+    fclose(said);
 }
 
 /* Scenario 69: two cannot join one. */
@@ -373,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_cancel_is_a_level),
         cmocka_unit_test(test_refused_calls_yield),
         cmocka_unit_test(test_odd_targets),
+        cmocka_unit_test(test_ends_are_quiet),
         cmocka_unit_test(test_second_joiner),
         cmocka_unit_test(test_errno_is_kept),
         cmocka_unit_test(test_names),

@@ -1,0 +1,227 @@
+/* test_across.c - what one OS thread gives and another waits for. Fights over it: test_duel.c. */
+#include "hubs.h"
+
+#include <green/channel.h>
+#include <green/event.h>
+#include <green/result.h>
+#include <green/semaphore.h>
+#include <green/wait_group.h>
+#include <stdatomic.h>
+
+/* ---- from an OS thread that is no hub of ours, both ways ---- */
+
+struct exchange {
+    green_event there, back;
+    green_result value;
+};
+
+static void *answer(void *arg)
+{
+    struct exchange *e = arg;
+    if (green_event_wait(&e->there) == 0)
+        green_result_set(&e->value, "answer");
+    green_event_wait(&e->back);
+    return NULL;
+}
+
+/* Scenario 77: from an OS thread that is no hub of ours, both ways. */
+static void test_plain_os_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct exchange e = {GREEN_EVENT_INIT, GREEN_EVENT_INIT, GREEN_RESULT_INIT};
+        pthread_t thread;
+        void *value = NULL;
+        assert_int_equal(pthread_create(&thread, NULL, answer, &e), 0);
+        if (i % 2)
+            green_sleep(200 * GREEN_US);
+        green_event_set(&e.there);
+        assert_int_equal(green_result_get(&e.value, &value), 0);
+        assert_string_equal(value, "answer");
+        green_event_set(&e.back);
+        pthread_join(thread, NULL);
+    }
+}
+
+/* ---- objects on the waiter's stack ---- */
+
+struct things {
+    green_event event;
+    green_result result;
+    green_wait_group group;
+    green_semaphore semaphore;
+    green_chan chan;
+};
+
+static int give(struct things *t, int which)
+{
+    static const int value = 7;
+    switch (which) {
+    case 0:
+        return green_event_set(&t->event);
+    case 1:
+        return green_result_set(&t->result, NULL);
+    case 2:
+        return green_wait_group_done(&t->group);
+    case 3:
+        return green_semaphore_release(&t->semaphore);
+    default:
+        return green_chan_send(&t->chan, &value);
+    }
+}
+
+static int take(struct things *t, int which)
+{
+    int value = 0;
+    switch (which) {
+    case 0:
+        return green_event_wait(&t->event);
+    case 1:
+        return green_result_get(&t->result, NULL);
+    case 2:
+        return green_wait_group_wait(&t->group);
+    case 3:
+        return green_semaphore_acquire(&t->semaphore);
+    default:
+        return green_chan_recv(&t->chan, &value) == 1 && value == 7 ? 0 : -1;
+    }
+}
+
+struct gift {
+    struct things *things;
+    int which;
+};
+
+static int give_it(void *arg)
+{
+    struct gift *g = arg;
+    return give(g->things, g->which);
+}
+
+/* Scenario 77: whose wait is over may use the object's memory for something else at once: the other
+ * hub touches it no more. */
+static void test_freed_after_the_wait(void **state)
+{
+    green_spawn_options there = {.hub = NULL};
+    char wiped[sizeof(struct things)];
+    (void)state;
+    memset(wiped, 0x5a, sizeof wiped);
+    assert_true(green_hubs(2) >= 2);
+    while ((there.hub = green_hub_next()) == green_hub_self())
+        continue;
+    for (int i = 0; i < 1000; i++) {
+        struct things things = {.group = {.count = 1}, .chan = GREEN_CHAN_INIT(4, 0, NULL)};
+        struct gift gift = {&things, i % 5};
+        int result = -1;
+        green_thread *t = green_spawn_with(&there, give_it, &gift);
+        assert_non_null(t);
+        assert_int_equal(take(&things, i % 5), 0);
+        memset(&things, 0x5a, sizeof things);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 0);
+        assert_memory_equal(&things, wiped, sizeof things);
+    }
+}
+
+/* ---- whoever waits, whoever gives ---- */
+
+enum place { MAIN, SPAWNED, FAR, PLAIN, PLACES }; /* here twice; another hub; another OS thread */
+
+/* One of the two. */
+struct party {
+    int (*act)(struct things *things, int which);
+    struct things *things;
+    int which;
+    bool timed;
+    bool well;
+    atomic_bool over;
+    green_thread *thread;
+    pthread_t os_thread;
+};
+
+static int play(void *arg)
+{
+    struct party *p = arg;
+    green_within(p->timed ? 60 * GREEN_SEC : INT64_MAX)
+        p->well = p->act(p->things, p->which) == 0;
+    p->well = p->well && !green_expired();
+    p->over = true;
+    return 0;
+}
+
+static void *play_on_os_thread(void *party)
+{
+    play(party);
+    return NULL;
+}
+
+static void begin(struct party *p, enum place place)
+{
+    green_spawn_options far = {.hub = green_hub_nth(1)};
+    if (place == MAIN)
+        play(p);
+    else if (place == PLAIN)
+        assert_int_equal(pthread_create(&p->os_thread, NULL, play_on_os_thread, p), 0);
+    else
+        p->thread = place == FAR ? green_spawn_with(&far, play, p) : green_spawn(play, p);
+}
+
+static void finish(struct party *p)
+{
+    while (!p->over)
+        green_sleep(20 * GREEN_US);
+    assert_true(p->well);
+    if (p->thread != NULL)
+        assert_int_equal(green_join(p->thread, NULL), 0);
+    else if (p->os_thread != 0)
+        assert_int_equal(pthread_join(p->os_thread, NULL), 0);
+}
+
+/* `early`: what is given is mostly there before anybody waits. */
+static void give_and_take(enum place from, enum place to, int which, bool timed, bool early)
+{
+    struct things things = {.group = {.count = 1}, .chan = GREEN_CHAN_INIT(4, 0, NULL)};
+    struct party gives = {.act = give, .things = &things, .which = which, .timed = timed};
+    struct party takes = {.act = take, .things = &things, .which = which, .timed = timed};
+    if (from != MAIN && (early || to == MAIN)) {
+        begin(&gives, from);
+        begin(&takes, to);
+    } else {
+        begin(&takes, to);
+        if (from != SPAWNED)
+            green_sleep(20 * GREEN_US);
+        begin(&gives, from);
+    }
+    finish(&takes);
+    finish(&gives);
+}
+
+/* Scenario 77: from each place to each other, with a deadline and without, again and again. */
+static void test_from_everywhere(void **state)
+{
+    enum { VARIANTS = 20 };
+    green_hub_stats there, after;
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    assert_int_equal(green_hub_stats_get(green_hub_nth(1), &there), 0);
+    green_hub_stats here = stats_now();
+    for (int i = 0; i < VARIANTS * (1 + fewer(48) / 16); i++)
+        for (int from = 0; from < PLACES; from++)
+            for (int to = 0; to < PLACES; to++)
+                if (from != MAIN || to != MAIN)
+                    give_and_take(from, to, i % 5, i / 5 % 2 != 0, i / 10 % 2 != 0);
+    assert_nothing_left(here);
+    assert_int_equal(green_hub_stats_get(green_hub_nth(1), &after), 0);
+    assert_int_equal(after.threads, there.threads);
+    assert_int_equal(after.timers, there.timers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_os_threads),
+        cmocka_unit_test(test_freed_after_the_wait),
+        cmocka_unit_test(test_from_everywhere),
+    };
+    return cmocka_run_group_tests_name("across", tests, NULL, NULL);
+}
