@@ -163,6 +163,7 @@ static void test_never_waits(void **state)
         assert_int_equal(green_recv(fd[1], buf, sizeof buf, MSG_WAITALL), 3); /* no stream */
         assert_fails(green_recv(fd[1], buf, sizeof buf, MSG_DONTWAIT), EAGAIN);
     }
+    assert_false(green_expired());
     close_pair(fd);
     fd[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     green_within(10 * GREEN_SEC)

@@ -73,7 +73,7 @@ static int connect_errno(void *arg)
     return green_connect(c->fd, (struct sockaddr *)&c->to, c->len) < 0 ? errno : 0;
 }
 
-/* Scenario 126: one who connects, where the backlog is full. */
+/* Scenarios 126, 127: one who connects, where the backlog is full. */
 static void test_close_wakes_connect(void **state)
 {
     static const int families[] = {AF_INET, AF_UNIX};
@@ -99,9 +99,13 @@ static void test_close_wakes_connect(void **state)
         green_thread *t = green_spawn(connect_errno, &second);
         green_sleep(GREEN_MS);
         assert_int_equal(green_close(second.fd), 0);
+        assert_int_equal(socket(families[i], SOCK_STREAM | SOCK_CLOEXEC, 0), second.fd);
+        assert_int_equal(green_close(first.fd), 0); /* there is room now, for whom it may concern */
+        assert_int_equal(green_close(green_accept(l, NULL, NULL)), 0);
         assert_int_equal(green_join(t, &result), 0);
         assert_int_equal(result, EBADF);
-        assert_int_equal(green_close(first.fd), 0);
+        assert_fails(getpeername(second.fd, (struct sockaddr *)&first.to, &first.len), ENOTCONN);
+        assert_int_equal(green_close(second.fd), 0);
         assert_int_equal(green_close(l), 0);
     }
     assert_nothing_left(before);
