@@ -1,5 +1,5 @@
-/* bench_time.c - how late sleepers wake, beside clock_nanosleep, and what many timers cost.
- * `bench_time N`: so many timers instead of a million. */
+/* bench_time.c - how late sleepers and hubs wake, beside clock_nanosleep, and what many timers
+ * cost. `bench_time N`: so many timers instead of a million. */
 #include "bench.h"
 #include <errno.h>
 #include <green/deadline.h>
@@ -33,6 +33,14 @@ static int sleep_green(int64_t ns)
     return green_sleep(ns);
 }
 
+static void print_row(const char *what, int64_t ns, double *late, long n)
+{
+    qsort(late, (size_t)n, sizeof late[0], by_value);
+    printf("%-36s %8.0f us %8.1f %8.1f %8.1f %8.1f\n", what, (double)ns / 1e3, late[n / 2],
+           late[n * 9 / 10], late[n * 99 / 100], late[n - 1]);
+    fflush(stdout);
+}
+
 /* Sleeps for a second or two in all and prints how late it woke, in microseconds. */
 static void lateness(const char *what, int (*sleeper)(int64_t), int64_t ns)
 {
@@ -43,10 +51,30 @@ static void lateness(const char *what, int (*sleeper)(int64_t), int64_t ns)
         sleeper(ns);
         late[i] = (double)(green_now() - due) / 1e3;
     }
-    qsort(late, (size_t)n, sizeof late[0], by_value);
-    printf("%-36s %8.0f us %8.1f %8.1f %8.1f %8.1f\n", what, (double)ns / 1e3, late[n / 2],
-           late[n * 9 / 10], late[n * 99 / 100], late[n - 1]);
-    fflush(stdout);
+    print_row(what, ns, late, n);
+}
+
+static void note_now(void *at)
+{
+    *(int64_t *)at = green_now();
+}
+
+/* How long it takes until a hub that sleeps does what another one asks. */
+static void wake_ups(void)
+{
+    static double late[1000];
+    const long n = sizeof late / sizeof late[0];
+    int64_t at = 0;
+    if (green_hubs(2) < 2)
+        return;
+    for (long i = 0; i < n; i++) {
+        green_sleep(GREEN_MS);
+        int64_t start = green_now();
+        green_hub_run(green_hub_nth(1), note_now, &at);
+        late[i] = (double)(at - start) / 1e3;
+    }
+    print_row("another hub, asleep", GREEN_MS, late, n);
+    green_hubs_end();
 }
 
 static int nap_on(void *ns)
@@ -76,6 +104,7 @@ static void latenesses(void)
     table("green_sleep, 100 others asleep", sleep_green);
     green_group_cancel(&others);
     green_group_join(&others);
+    wake_ups();
 }
 
 /* ---- many timers: threads that wait again and again, in deadline scopes or not ---- */
