@@ -191,7 +191,7 @@ static struct offload_wait wait_make(struct green_hub *hub, struct offload_job *
 
 static int wait_park(struct offload_wait *w)
 {
-    return park(w->hub, w->line, WAIT_BACK, INT64_MAX, w->job->lane->name, 0);
+    return park(w->hub, w->line, WAIT_BACK, INT64_MAX, w->job->lane->why, 0);
 }
 
 /* The message is on its way here. */

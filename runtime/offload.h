@@ -22,11 +22,12 @@ struct green_hub;
 struct wait_queue;
 
 struct green_lane {
-    char name[16]; /* of its OS threads */
-    int min;       /* so many OS threads stay when idle */
-    int max;       /* most OS threads */
-    int room;      /* most jobs that may wait before starters do; 0: no limit */
-    int64_t idle;  /* ns that an OS thread above `min` waits for work */
+    char name[16];   /* of its OS threads */
+    const char *why; /* what its jobs are to those who wait; told even when the lane is gone */
+    int min;         /* so many OS threads stay when idle */
+    int max;         /* most OS threads */
+    int room;        /* most jobs that may wait before starters do; 0: no limit */
+    int64_t idle;    /* ns that an OS thread above `min` waits for work */
     pthread_mutex_t lock;
     pthread_cond_t work;   /* a job was queued, or the size has changed */
     struct list queue;     /* jobs not yet begun, in order */

@@ -12,16 +12,17 @@
 
 #define IDLE (3 * GREEN_SEC) /* where nothing is said */
 
-#define LANE(lane, called, most)                                                          \
-    {                                                                                     \
-        .name = (called), .max = (most), .idle = IDLE, .lock = PTHREAD_MUTEX_INITIALIZER, \
-        .work = PTHREAD_COND_INITIALIZER, .queue = {&(lane).queue, &(lane).queue},        \
-        .starters = {&(lane).starters, &(lane).starters}, .references = 1,                \
+#define LANE(lane, called, what, most)                                                             \
+    {                                                                                              \
+        .name = (called), .why = (what), .max = (most), .idle = IDLE,                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER,                       \
+        .queue = {&(lane).queue, &(lane).queue}, .starters = {&(lane).starters, &(lane).starters}, \
+        .references = 1,                                                                           \
     }
-struct green_lane offload_general = LANE(offload_general, "green-offload", 64);
-struct green_lane offload_dns = LANE(offload_dns, "green-dns", 256);
-struct green_lane offload_files = LANE(offload_files, "green-files", 64);
-struct green_lane offload_paths = LANE(offload_paths, "green-paths", 256);
+struct green_lane offload_general = LANE(offload_general, "green-offload", "an offloaded call", 64);
+struct green_lane offload_dns = LANE(offload_dns, "green-dns", "a name look-up", 256);
+struct green_lane offload_files = LANE(offload_files, "green-files", "a file operation", 64);
+struct green_lane offload_paths = LANE(offload_paths, "green-paths", "an operation on a path", 256);
 
 enum { COUNT = GREEN_LANE_PATHS + 1 };
 static struct green_lane *const ours[COUNT] = {
@@ -69,6 +70,7 @@ static struct green_lane *make(const green_lane_options *o, int max)
     if (lane == NULL)
         return NULL;
     strncpy(lane->name, o->name != NULL ? o->name : "green-lane", sizeof lane->name - 1);
+    lane->why = "a job of a lane";
     lane->min = o->min;
     lane->max = max;
     lane->room = o->queue;

@@ -103,6 +103,19 @@ static void idle_threads_above_the_minimum_end(void **state)
     green_lane_free(lane);
 }
 
+/* A deadline has cut a wait short: the sentence about that comes when the lane may be gone. */
+static void the_sentence_outlives_the_lane(void **state)
+{
+    (void)state;
+    make_narrow();
+    green_within(GREEN_MS)
+        assert_fails(green_job_wait(held[0], NULL), ETIMEDOUT);
+    open_gate(1);
+    free_narrow();
+    errno = ETIMEDOUT;
+    assert_string_equal(green_errmsg(), "timed out waiting for a job of a lane");
+}
+
 /* ---- a full queue ---- */
 
 static int start_note(void *arg)
@@ -195,6 +208,7 @@ int main(void)
         cmocka_unit_test(lane_shrinks_by_its_maximum),
         cmocka_unit_test(settings_are_checked),
         cmocka_unit_test(idle_threads_above_the_minimum_end),
+        cmocka_unit_test(the_sentence_outlives_the_lane),
         cmocka_unit_test(starters_wait_for_room),
         cmocka_unit_test(starters_leave),
         cmocka_unit_test(room_grows),
