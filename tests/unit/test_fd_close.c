@@ -188,6 +188,39 @@ static int read_and_replace(void *arg)
     return green_send(fd[0], "x", 1, 0) == 1 && (new[0] == number || new[1] == number) ? 0 : -1;
 }
 
+/* Scenario 127: closed behind the library's back, and accepted anew: nothing of the old is left. */
+static void test_reused_by_accept(void **state)
+{
+    struct sockaddr_in addr;
+    int client[2], server[2], result = -1;
+    char c = 0;
+    (void)state;
+    int l = tcp_listen(&addr);
+    for (int i = 0; i < 2; i++) {
+        client[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(green_connect(client[i], (struct sockaddr *)&addr, sizeof addr), 0);
+    }
+    server[0] = green_accept(l, NULL, NULL);
+    green_within(GREEN_MS)
+        assert_fails(green_read(server[0], &c, 1), ETIMEDOUT);
+    close(server[0]);
+    server[1] = green_accept(l, NULL, NULL);
+    assert_int_equal(server[1], server[0]);
+    assert_int_equal(green_send(client[1], "x", 1, 0), 1);
+    green_within(10 * GREEN_SEC)
+        assert_int_equal(green_read(server[1], &c, 1), 1);
+    assert_int_equal(c, 'x');
+    green_thread *t = green_spawn(read_errno, &server[1]);
+    green_sleep(GREEN_MS);
+    assert_int_equal(green_send(client[1], "y", 1, 0), 1);
+    green_within(10 * GREEN_SEC)
+        assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    green_close(server[1]);
+    close_pair(client);
+    green_close(l);
+}
+
 /* Scenario 127: closed after the next in line was given the turn, and before it had it. */
 static void test_reused_number_in_line(void **state)
 {
@@ -497,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_duplicates),
         cmocka_unit_test(test_reused_number),
         cmocka_unit_test(test_reused_number_in_line),
+        cmocka_unit_test(test_reused_by_accept),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_shutdown_wakes_the_right_one),
         cmocka_unit_test(test_close_wakes_other_hubs),
