@@ -194,9 +194,9 @@ GREEN_API int green_hub_attach(struct event_base *base)
 {
     static const int needed = EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE;
     if (base == NULL || (event_base_get_features(base) & needed) != needed)
-        return (int)returned(-EINVAL);
+        return fail(EINVAL, "green_hub_attach: no base with edge-triggered epoll");
     if (self_hub() != NULL)
-        return (int)returned(-EBUSY);
+        return fail(EBUSY, "green_hub_attach: this OS thread has a loop already");
     return hub_create(base) != NULL ? 0 : -1;
 }
 

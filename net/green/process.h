@@ -86,7 +86,8 @@ typedef struct green_process_output {
 
 /* Write the input to the child, as far as it reads (no SIGPIPE), read all that it says on its
  * pipes, side by side, and wait for its end. On failure nothing is lost: what was moved is kept,
- * and a further call with the same input goes on from there. One caller at a time. May yield. */
+ * and a further call with the same input goes on from there: behind a deadline and SIGKILL, say, it
+ * has what was said by then. One caller at a time. May yield. */
 GREEN_API int green_process_communicate(green_process *process, const void *input, size_t size,
                                         green_process_output *output);
 GREEN_API void green_process_output_free(green_process_output *output);

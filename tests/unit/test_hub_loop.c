@@ -192,7 +192,8 @@ static void *run_on_given_base(void *arg)
     green_within(10 * GREEN_SEC)
         while (ran_on == NULL && green_sleep(GREEN_MS) == 0)
             continue;
-    *ok = *ok && ran_on == green_hub_self() && green_hub_attach(base) < 0 && errno == EBUSY;
+    *ok = *ok && ran_on == green_hub_self() && green_hub_attach(base) < 0 && errno == EBUSY &&
+          strstr(green_errmsg(), "already") != NULL;
     event_free(ev);
     return base;
 }
