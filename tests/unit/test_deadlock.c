@@ -3,14 +3,17 @@
 
 #include "self.h"
 
+#include <event2/event.h>
 #include <fcntl.h>
 #include <green/event.h>
 #include <green/fd.h>
 #include <green/mutex.h>
+#include <green/select.h>
 #include <green/signal.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static green_event never = GREEN_EVENT_INIT;
@@ -93,6 +96,38 @@ static void test_something_left(void **state)
     green_join(t, NULL);
     green_close(fd[0]);
     close(fd[1]);
+}
+
+static int set_when_readable(void *fd)
+{
+    return green_select(GREEN_READABLE(*(int *)fd)) == 0 ? green_event_set(&never) : -1;
+}
+
+static void set_by_callback(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what, (void)arg;
+    green_event_set(&never);
+}
+
+/* Scenario 62: nor while somebody waits for a descriptor, or the program has events of its own in
+ * the loop, without any timer of ours. */
+static void test_events_left(void **state)
+{
+    struct itimerspec soon = {.it_value.tv_nsec = 10000000};
+    struct timeval too = {0, 10000};
+    (void)state;
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    assert_int_equal(timerfd_settime(fd, 0, &soon, NULL), 0);
+    green_thread *t = green_spawn(set_when_readable, &fd);
+    assert_int_equal(green_event_wait(&never), 0);
+    assert_int_equal(green_join(t, NULL), 0);
+    green_close(fd);
+    green_event_clear(&never);
+    struct event *ev = event_new(green_hub_event_base(), -1, 0, set_by_callback, NULL);
+    assert_int_equal(event_add(ev, &too), 0);
+    assert_int_equal(green_event_wait(&never), 0);
+    event_free(ev);
+    green_event_clear(&never);
 }
 
 static int set_by_signal(int number, void *event)
@@ -195,8 +230,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_something_left),
-        cmocka_unit_test(test_signal_left),  cmocka_unit_test(test_mutex_cycle),
-        cmocka_unit_test(test_join_cycle),   cmocka_unit_test(test_message_left),
+        cmocka_unit_test(test_events_left),  cmocka_unit_test(test_signal_left),
+        cmocka_unit_test(test_mutex_cycle),  cmocka_unit_test(test_join_cycle),
+        cmocka_unit_test(test_message_left),
     };
     return cmocka_run_group_tests_name("deadlock", tests, NULL, NULL);
 }
