@@ -301,8 +301,8 @@ GREEN_API int green_getnameinfo(const struct sockaddr *address, socklen_t length
     if ((!wants_host || (flags & NI_NUMERICHOST) != 0) &&
         (!wants_service || (flags & NI_NUMERICSERV) != 0))
         return getnameinfo(address, length, host, host_size, service, service_size, flags);
-    if (length > sizeof(struct sockaddr_storage))
-        return EAI_FAMILY;
+    if (length > sizeof(struct sockaddr_storage)) /* more than any address has */
+        length = sizeof(struct sockaddr_storage);
     struct naming *n = memory_get(sizeof *n);
     if (n == NULL)
         return EAI_MEMORY;

@@ -166,23 +166,18 @@ static void compare_names(const struct sockaddr *at, socklen_t length)
     static const int flags[] = {
         0, NI_NUMERICHOST, NI_NUMERICSERV, NI_NUMERICHOST | NI_NUMERICSERV, NI_NAMEREQD, NI_DGRAM};
     static const socklen_t sizes[] = {0, 2, 64, 2000};
-    for (size_t f = 0; f < COUNT(flags); f++)
-        for (size_t s = 0; s < COUNT(sizes); s++) {
-            char host[2][2000] = {"", ""};
-            char service[2][2000] = {"", ""};
-            int expected =
-                getnameinfo(at, length, host[0], sizes[s], service[0], sizes[s], flags[f]);
-            assert_int_equal(
-                green_getnameinfo(at, length, host[1], sizes[s], service[1], sizes[s], flags[f]),
-                expected);
-            if (expected == 0) {
-                assert_string_equal(host[0], host[1]);
-                if (strcmp(service[0], service[1]))
-                    fprintf(stderr, "family %d len %u flags %d size %u: [%s] [%s]\n", at->sa_family,
-                            length, flags[f], sizes[s], service[0], service[1]);
-                assert_string_equal(service[0], service[1]);
-            }
+    for (size_t i = 0; i < COUNT(flags) * COUNT(sizes) * COUNT(sizes); i++) {
+        int f = flags[i / COUNT(sizes) / COUNT(sizes)];
+        socklen_t h = sizes[i / COUNT(sizes) % COUNT(sizes)], s = sizes[i % COUNT(sizes)];
+        char host[2][2000] = {"", ""};
+        char service[2][2000] = {"", ""};
+        int expected = getnameinfo(at, length, host[0], h, service[0], s, f);
+        assert_int_equal(green_getnameinfo(at, length, host[1], h, service[1], s, f), expected);
+        if (expected == 0) {
+            assert_string_equal(host[0], host[1]);
+            assert_string_equal(service[0], service[1]);
         }
+    }
 }
 
 /* Scenarios 135, 144: addresses of all families, with a scope, of none; cut short. */
@@ -205,6 +200,9 @@ static void names_of_addresses(void **state)
             compare_names((struct sockaddr *)&v6, sizeof v6);
             compare_names((struct sockaddr *)&v6, sizeof v4);
         }
+    struct sockaddr_in roomy[20] = {{.sin_family = AF_INET, .sin_port = htons(80)}};
+    roomy[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    compare_names((struct sockaddr *)roomy, sizeof roomy);
     struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/tmp/x"};
     compare_names((struct sockaddr *)&un, sizeof un);
     un.sun_family = 99;
@@ -342,6 +340,65 @@ static int name_it(void *arg)
     return code == EAI_SYSTEM ? -errno : code;
 }
 
+struct question {
+    const char *node, *service;
+    struct addrinfo hints;
+};
+
+/* A number for each kind of answer. */
+static int answer_of(int code, struct addrinfo *list, void (*free_list)(struct addrinfo *))
+{
+    if (code == 0) {
+        code = list->ai_family * 100 + list->ai_socktype;
+        free_list(list);
+    }
+    return code;
+}
+
+static int ask(void *arg)
+{
+    const struct question *q = arg;
+    struct addrinfo *list = NULL;
+    int code = green_getaddrinfo(q->node, q->service, &q->hints, &list);
+    return answer_of(code, list, green_freeaddrinfo);
+}
+
+/* Scenario 144: under way at the same time, questions that differ in anything have answers of their
+ * own. */
+static void different_questions(void **state)
+{
+    static struct question questions[] = {
+        {"localhost", NULL, {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
+        {"localhost", "80", {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
+        {"localhost", "81", {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
+        {"localhost", NULL, {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM}},
+        {"localhost", NULL, {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}},
+        {"localhost", NULL, {.ai_family = AF_INET, .ai_protocol = IPPROTO_UDP}},
+        {"localhost",
+         NULL,
+         {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_CANONNAME}},
+        {NULL, "http", {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
+        {"no.such.host", NULL, {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
+    };
+    size_t count = COUNT(questions) - !isolated;
+    green_thread *t[COUNT(questions)];
+    (void)state;
+    int busy = fill();
+    for (size_t i = 0; i < count; i++)
+        t[i] = green_spawn(ask, &questions[i]);
+    green_yield();
+    assert_int_equal(lane_now().queued, count);
+    let_go(busy);
+    limit_to(LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        struct question *q = &questions[i];
+        struct addrinfo *list = NULL;
+        int result = 0, code = getaddrinfo(q->node, q->service, &q->hints, &list);
+        assert_int_equal(green_join(t[i], &result), 0);
+        assert_int_equal(result, answer_of(code, list, freeaddrinfo));
+    }
+}
+
 static char localhost[] = "localhost", slow[] = "slow";
 static char other[] = "LOCALHOST";
 
@@ -459,6 +516,7 @@ int main(void)
         cmocka_unit_test(deadline_and_cancellation),
         cmocka_unit_test(late_answers),
         cmocka_unit_test(equal_lookups_are_one),
+        cmocka_unit_test(different_questions),
         cmocka_unit_test(dialled_in_order),
         cmocka_unit_test(threads_and_fds_as_before),
     };

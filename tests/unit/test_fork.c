@@ -298,6 +298,7 @@ static int signalled(void)
         must(green_signal_wait(subscription) < 0 && errno == ETIMEDOUT);
     raise(SIGUSR1);
     must(green_signal_wait(subscription) == SIGUSR1);
+    raise(SIGUSR1);
     must(green_signal_close(subscription) == 0);
     return 0;
 }
@@ -309,6 +310,8 @@ static void signals_go_along(void **state)
     subscription = green_signal_open(GREEN_SIGNALS(SIGUSR1));
     assert_non_null(subscription);
     in_child(signalled);
+    struct pollfd p = {green_signal_fd(subscription), POLLIN, 0};
+    assert_int_equal(green_poll(&p, 1, 0), 0);
     green_within(GREEN_MS)
         assert_fails(green_signal_wait(subscription), ETIMEDOUT); /* that was the child's */
     raise(SIGUSR1);

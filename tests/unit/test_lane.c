@@ -1,6 +1,8 @@
 /* test_lane.c - lanes: as many OS threads as there is work for, within limits, and full queues. */
 #include "narrow.h"
 
+#include <time.h>
+
 /* Scenario 114: as many OS threads as there is work for, up to the maximum. */
 static void lane_grows_to_its_maximum(void **state)
 {
@@ -84,6 +86,13 @@ static void settings_are_checked(void **state)
     assert_int_equal(offload_general.max, 64);
 }
 
+static int64_t cpu_time(void)
+{
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * GREEN_SEC + now.tv_nsec;
+}
+
 /* Scenario 115: idle OS threads end, but for the minimum. */
 static void idle_threads_above_the_minimum_end(void **state)
 {
@@ -96,7 +105,9 @@ static void idle_threads_above_the_minimum_end(void **state)
     for (int i = 0; i < 4; i++)
         finish(jobs[i], 0);
     wait_for(stats_of(lane).threads == 2);
-    green_sleep(20 * GREEN_MS);
+    int64_t used = cpu_time();
+    green_sleep(60 * GREEN_MS);
+    assert_true(cpu_time() - used < 40 * GREEN_MS); /* they sleep */
     assert_int_equal(stats_of(lane).threads, 2);
     assert_int_equal(green_lane_resize(lane, 0, 4), 0);
     wait_for(stats_of(lane).threads == 0);
@@ -150,6 +161,27 @@ static void starters_wait_for_room(void **state)
     wait_for(stats_of(narrow).done == 5);
     for (int i = 0; i < 4; i++)
         assert_int_equal(order[i], i);
+    free_narrow();
+}
+
+/* Scenario 114: there is room as soon as the one before begins: the job itself may still wait. */
+static void room_for_one(void **state)
+{
+    int one = 1, result = -1;
+    (void)state;
+    narrow = green_lane_make(&(green_lane_options){.max = 1, .queue = 1});
+    for (int i = 0; i < 2; i++)
+        held[i] = start_on(narrow, pass_gate, NULL);
+    ordered = 0;
+    green_thread *t = green_spawn(start_note, &one);
+    wait_for(narrow->starting == 1);
+    open_gate(1);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(ordered, 0);
+    open_gate(1);
+    wait_for(stats_of(narrow).done == 3);
+    assert_int_equal(ordered, 1);
     free_narrow();
 }
 
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(idle_threads_above_the_minimum_end),
         cmocka_unit_test(the_sentence_outlives_the_lane),
         cmocka_unit_test(starters_wait_for_room),
+        cmocka_unit_test(room_for_one),
         cmocka_unit_test(starters_leave),
         cmocka_unit_test(room_grows),
     };
