@@ -60,7 +60,9 @@ GREEN_API int green_conn_shutdown(green_conn *conn);
  * a second. The connection is gone whatever is returned. NULL is fine. */
 GREEN_API int green_conn_close(green_conn *conn);
 
-/* The descriptor: still the connection's. Does not yield. */
+/* The descriptor: still the connection's. (That it is not readable does not say that there is
+ * nothing to read: under TLS some may have been decrypted ahead. Reading inside green_within(0)
+ * tells.) Does not yield. */
 GREEN_API int green_conn_fd(const green_conn *conn);
 
 /* The text of the other side's address, or of this side's, into buf (cut to fit). 0 or -1. */
