@@ -12,6 +12,9 @@ class Demo(harness.Case):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("200 clients, 60000 messages", done.stdout)
         self.assertEqual(len(re.findall("^   200 .* https:", done.stdout, re.M)), 3)
+        answered = re.search("^   100 answered in ([0-9]+) ms$", done.stdout, re.M)
+        self.assertIsNotNone(answered, done.stdout)
+        self.assertLess(int(answered[1]), 50000, "all of them at once")
         native, green = [line.split() for line in done.stdout.splitlines()[-2:]]
         self.assertEqual((native[0], green[:2]), ("threads_echo", ["green", "threads_echo"]))
         self.assertGreater(int(native[1]), 100, "OS threads of the native program")
