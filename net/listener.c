@@ -207,18 +207,29 @@ static bool stillborn(int err)
            err == -EHOSTDOWN || err == -EHOSTUNREACH || err == -ENONET || err == -ENOPROTOOPT;
 }
 
+/* Let some time pass, until the descriptor is closed at most: its number may be another's then. */
+static int rest(int fd, int64_t time)
+{
+    struct pollfd p = {fd, 0, 0};
+    long r = green_io_poll(&p, 1, time);
+    if (r == -ENOMEM)
+        return green_sleep(time) < 0 ? -errno : 0;
+    return r > 0 && (p.revents & POLLNVAL) != 0 ? -EBADF : r < 0 ? (int)r : 0;
+}
+
 int listener_accept(green_listener *l)
 {
     static const int64_t pause_most = 200 * GREEN_MS;
     int64_t pause = 5 * GREEN_MS;
-    int lfd = l->fd; /* the listener may be freed while we wait; its number then fails or is new */
+    int lfd = l->fd; /* the listener may be freed while we wait */
     for (;;) {
         int fd = (int)green_io_accept(lfd, NULL, NULL, SOCK_CLOEXEC, IO_BLOCK);
         if (fd >= 0)
             return fd;
         if (exhausted(fd)) {
-            if (green_sleep(pause) < 0)
-                return -errno;
+            int err = rest(lfd, pause);
+            if (err < 0)
+                return err;
             pause = pause * 2 < pause_most ? pause * 2 : pause_most;
         } else if (!stillborn(fd)) {
             return fd;
