@@ -45,7 +45,8 @@ GREEN_API int64_t green_remaining(void);
 /* The clock that deadlines are measured with: CLOCK_MONOTONIC in nanoseconds. */
 GREEN_API int64_t green_now(void);
 
-/* green_within(ns) { ... }: a scope around a block. Leave it by its end, break or return. */
+/* green_within(ns) { ... }: a scope around a block. Leave it by its end, break or return. (break
+ * and continue end this block, not a loop around it.) */
 #define green_within(ns)                                                    \
     for (green_scope GREEN_PASTE(green_scope_, __LINE__)                    \
              __attribute__((cleanup(green_scope_leave))),                   \

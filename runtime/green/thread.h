@@ -97,7 +97,8 @@ GREEN_API int green_set_name(green_thread *thread, const char *name);
 GREEN_API const char *green_name(green_thread *thread);
 
 /* Clean-up that must be able to block even though the thread was cancelled or is past its
- * deadline: inside the block neither makes a call fail. Leave it by its end, break or return.
+ * deadline: inside the block neither makes a call fail. (The deadline of a green_within that stands
+ * in the block does.) Leave it as the block of green_within.
  *     green_shield() { green_conn_close(c); }                                               */
 typedef struct green_shield_scope {
     green_thread *thread;
