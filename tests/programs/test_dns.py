@@ -10,7 +10,7 @@ def setUpModule():
     """The name server of this network is the test's, on port 53."""
     harness.enter_private_network(
         resolv_conf="nameserver 127.0.0.1\nsearch first.test second.test\n"
-        "options timeout:5 attempts:2\n",
+        "options timeout:30 attempts:2\n",
         hosts="127.0.0.1 localhost in-hosts\n",
         nsswitch_conf="hosts: files dns\n",
     )
@@ -49,9 +49,10 @@ class Dns(harness.Case):
     def test_each_is_bounded_by_its_deadline(self):
         silent = [f"silent{i}.test" for i in range(50)]
         self.serve("fine.test", *silent, silent=silent)
+        urls = [f"http://{name}:{self.web.port}/" for name in (*silent, "fine.test")]
         begin = time.monotonic()
-        done = self.get([*silent, "fine.test"], "-t", "0.7")
-        self.assertLess(time.monotonic() - begin, 5, "resolv.conf says ten seconds")
+        done = harness.run_in_time([harness.example("http_get"), *urls], "fine.test")
+        self.assertLess(time.monotonic() - begin, 50, "resolv.conf says a minute")
         self.assertEqual(done.returncode, 1)
         self.assertIn("fine.test", done.stdout)
         self.assertEqual(done.stderr.count("timed out"), 50, done.stderr)

@@ -111,7 +111,8 @@ class HttpGet(harness.Case):
 
     def test_one_failure_does_not_hide_the_rest(self):
         _, url = self.serve()
-        done = self.get("-t", "1", f"{url}/hang", f"{url}/fine")
+        argv = [harness.example("http_get"), f"{url}/hang", f"{url}/fine"]
+        done = harness.run_in_time(argv, "/fine", env=self.trust)
         self.assertEqual(done.returncode, 1)
         self.assertIn("/fine", done.stdout)
         self.assertIn("/hang", done.stderr)

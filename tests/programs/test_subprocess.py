@@ -47,8 +47,9 @@ class Subprocess(harness.Case):
     # Scenario 151: given up.
     def test_deadline_kills_the_command_and_its_children(self):
         pids = self.tmp / "pids"
-        done = self.run_it("-t", "0.5", f"sleep 3600 & echo $! > {pids}; echo started; wait",
-                           "echo quick")
+        command = f"sleep 3600 & echo $! > {pids}; echo started; wait"
+        argv = [harness.example("subprocess"), command, "echo quick"]
+        done = harness.run_in_time(argv, "started", "quick")
         self.assertEqual(done.returncode, 1)
         self.assertIn("1: started\n", done.stdout)
         self.assertIn("2: quick\n", done.stdout)
