@@ -114,6 +114,19 @@ static void idle_threads_above_the_minimum_end(void **state)
     green_lane_free(lane);
 }
 
+/* Scenarios 114, 115: how long is too long can be changed, also for those that idle already. */
+static void idle_time_changes(void **state)
+{
+    int n = 1;
+    (void)state;
+    green_lane *lane = green_lane_make(&(green_lane_options){.idle = 3600 * GREEN_SEC});
+    finish(start_on(lane, twice, &n), 2);
+    assert_int_equal(stats_of(lane).threads, 1);
+    assert_int_equal(green_lane_set_idle(lane, GREEN_MS), 0);
+    wait_for(stats_of(lane).threads == 0);
+    green_lane_free(lane);
+}
+
 /* A deadline has cut a wait short: the sentence about that comes when the lane may be gone. */
 static void the_sentence_outlives_the_lane(void **state)
 {
@@ -240,6 +253,7 @@ int main(void)
         cmocka_unit_test(lane_shrinks_by_its_maximum),
         cmocka_unit_test(settings_are_checked),
         cmocka_unit_test(idle_threads_above_the_minimum_end),
+        cmocka_unit_test(idle_time_changes),
         cmocka_unit_test(the_sentence_outlives_the_lane),
         cmocka_unit_test(starters_wait_for_room),
         cmocka_unit_test(room_for_one),
