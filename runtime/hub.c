@@ -106,9 +106,12 @@ static bool may_sleep(struct green_hub *hub)
     }
     if (first <= hub_clock() + 2 * GREEN_US)
         return false;
-    if (UNLIKELY(!hub_alarm(hub, first)))
+    if (UNLIKELY(!hub_alarm(hub, first))) {
+        hub->alarm_at = never; /* an older one is lost, too */
         fail_all(hub);
-    return hub->ready == NULL;
+        return false;
+    }
+    return true;
 }
 
 static __attribute__((hot)) void loop_entry(void)

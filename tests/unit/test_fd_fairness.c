@@ -101,7 +101,10 @@ static void test_spinners_do_not_starve(void **state)
     unix_pair(fd);
     green_thread *spinners[2] = {green_spawn(yield_until, &stop), green_spawn(yield_until, &stop)};
     green_thread *writer = green_spawn(write_after_turns, &fd[0]);
+    green_hub_stats before = stats_now();
     assert_int_equal(green_read(fd[1], &c, 1), 1); /* waits, while all of them are ready */
+    green_hub_stats after = stats_now();
+    assert_true(after.polls - before.polls >= (after.switches - before.switches) / 66);
     stop = true;
     assert_int_equal(green_join(writer, &result), 0);
     assert_int_equal(result, 0);
