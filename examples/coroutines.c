@@ -104,8 +104,8 @@ static void clean_up(const char *const *what)
 
 static int careful(green_coroutine *self, void *arg)
 {
-    const char *outer __attribute__((cleanup(clean_up))) = "outer";
-    const char *inner __attribute__((cleanup(clean_up))) = "inner";
+    const char *outer __attribute__((cleanup(clean_up), unused)) = "outer";
+    const char *inner __attribute__((cleanup(clean_up), unused)) = "inner";
     (void)arg;
     return green_coroutine_yield(self, NULL);
 }

@@ -20,6 +20,12 @@ class Demo(harness.Case):
         self.assertGreater(int(native[1]), 100, "OS threads of the native program")
         self.assertEqual(int(green[2]), 1, "OS threads of the greened program")
 
+    def test_usage(self):
+        demo = harness.ROOT / "examples" / "demo"
+        self.assertTrue(harness.run([demo, "--help"]).stdout.startswith("usage: "))
+        for wrong in ("many", "0", "-5", "1e3"):
+            self.assert_complains([demo, wrong], "usage")
+
 
 if __name__ == "__main__":
     harness.main()
