@@ -1,4 +1,13 @@
-/* green/state.h - what threads are doing: for dumps, monitors and tests. */
+/* green/state.h - what threads are doing: for dumps, monitors and tests.
+ *
+ * In a program that hangs, Ctrl-\ shows who waits for what (green/signal.h):
+ *
+ *     static int dump(int number, void *arg)
+ *     {
+ *         green_dump(NULL, 2);
+ *         return 0;
+ *     }
+ *     green_signal_handle(GREEN_SIGNALS(SIGQUIT), dump, NULL);                                 */
 #pragma once
 #include <green/thread.h>
 
