@@ -107,6 +107,8 @@ static int read_all(struct reader *r, green_conn *conn, const char *host, size_t
     bool begun = false;
     while (!r->done) {
         ssize_t n = green_conn_read(conn, buf, sizeof buf);
+        if (n < 0 && errno == ETIMEDOUT)
+            return fail(ETIMEDOUT, "timed out waiting for the answer of %s", host);
         if (n < 0)
             return -1;
         if (n == 0)

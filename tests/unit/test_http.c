@@ -227,6 +227,7 @@ static void deadline_and_cancellation(void **state)
     green_within(30 * GREEN_MS)
         assert_fails(get_with("/hang", NULL, &r), ETIMEDOUT);
     assert_true(green_expired());
+    assert_non_null(strstr(green_errmsg(), "the answer of 127.0.0.1"));
     green_thread *t = green_spawn(get_hanging, NULL);
     for (int i = 0; i < 200; i++)
         green_yield();
