@@ -115,3 +115,18 @@ GREEN_API int green_group_join(green_group *g)
     g->error = 0;
     return (int)returned(err);
 }
+
+GREEN_API void green_group_end(green_group *g)
+{
+    struct green_hub *hub = hub_here();
+    int err = errno;
+    if (hub != NULL && (g->children == NULL || g->children->hub == hub)) {
+        green_group_cancel(g);
+        green_shield()
+            await_children(hub, g);
+        tell(hub, g, 0);
+        g->cancelled = false;
+        g->error = 0;
+    }
+    errno = err;
+}

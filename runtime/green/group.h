@@ -47,4 +47,14 @@ GREEN_API int green_group_join(green_group *group);
 /* Cancel all children, present and future, until the next join. Does not wait. */
 GREEN_API void green_group_cancel(green_group *group);
 
+/* Cancel the children that are left and wait for them, whatever they return; it goes without a word
+ * (errno and green_errmsg stay), and neither a deadline nor a cancellation cuts it short.
+ * Afterwards the group is empty and can be used again. May yield; not in a callback of a loop. */
+GREEN_API void green_group_end(green_group *group);
+
+/* GREEN_GROUP(g); declares a group that ends with its block, however that is left: whoever returns
+ * before the join leaves no child behind. */
+#define GREEN_GROUP(name) \
+    __attribute__((cleanup(green_group_end))) green_group name = GREEN_GROUP_INIT
+
 GREEN_END_DECLS

@@ -66,6 +66,7 @@ static int leave_scopes(void)
     int two = 2;
     GREEN_DEFER(clean, &two);
     GREEN_DEFER(clean, &two);
+    GREEN_GROUP(own);
     green_within(GREEN_SEC) {
         green_within(3600 * GREEN_SEC)
             CHECK(green_remaining() <= GREEN_SEC);

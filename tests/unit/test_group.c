@@ -159,6 +159,55 @@ static void test_cancelled_parent(void **state)
     assert_nothing_left(before);
 }
 
+/* Something goes wrong between the spawns and the join: -1, EINVAL and a sentence. */
+static int leave_early(void *nest)
+{
+    GREEN_GROUP(g);
+    for (int i = 0; i < 3; i++)
+        green_group_spawn(&g, clean_up, nest);
+    green_yield();
+    return green_hubs(1 << 20);
+}
+
+static int join_in_time(void *sum)
+{
+    GREEN_GROUP(g);
+    for (int i = 0; i < 3; i++)
+        green_group_spawn(&g, add_one, sum);
+    return green_group_join(&g);
+}
+
+static int forget_the_join(void *nest)
+{
+    GREEN_GROUP(g);
+    green_group_spawn(&g, clean_up, nest);
+    green_group_spawn(&g, ask_for_too_much, NULL);
+    green_yield(); /* one has failed, which nobody asks about */
+    return 0;
+}
+
+/* Scenario 37: whoever leaves the block leaves no child behind. */
+static void test_ends_with_its_block(void **state)
+{
+    struct nest n = {0, 0};
+    int sum = 0, result = 0;
+    (void)state;
+    green_hub_stats before = stats_now();
+    assert_fails(leave_early(&n), EINVAL);
+    assert_non_null(strstr(green_errmsg(), "hubs are more than"));
+    assert_true(n.cancelled == 3 && n.finished == 3);
+    assert_int_equal(join_in_time(&sum), 0);
+    assert_int_equal(sum, 3);
+    assert_int_equal(forget_the_join(&n), 0);
+    assert_int_equal(n.finished, 4);
+    green_thread *t = green_spawn(leave_early, &n);
+    green_yield();
+    green_yield();
+    assert_int_equal(green_kill(t, &result), 0);
+    assert_int_equal(n.finished, 7);
+    assert_nothing_left(before);
+}
+
 static int give_up(void *nest)
 {
     green_group g = GREEN_GROUP_INIT;
@@ -224,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_spawn_after_failure),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_cancelled_parent),
+        cmocka_unit_test(test_ends_with_its_block),
         cmocka_unit_test(test_of_another_hub),
     };
     return cmocka_run_group_tests_name("group", tests, NULL, NULL);
