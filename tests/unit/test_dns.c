@@ -373,6 +373,7 @@ static void different_questions(void **state)
         {"localhost", "81", {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}},
         {"localhost", NULL, {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM}},
         {"localhost", NULL, {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}},
+        {"localhost", NULL, {.ai_family = AF_INET}},
         {"localhost", NULL, {.ai_family = AF_INET, .ai_protocol = IPPROTO_UDP}},
         {"localhost",
          NULL,

@@ -25,6 +25,31 @@ static void test_connect(void **state)
     assert_nothing_left(before);
 }
 
+static int accept_one(void *listener)
+{
+    int fd = green_accept(*(int *)listener, NULL, NULL);
+    return fd >= 0 ? green_close(fd) : -1;
+}
+
+/* Scenarios 124, 125: sockets and listeners with O_NONBLOCK: both sides wait all the same. */
+static void test_connect_nonblocking(void **state)
+{
+    struct sockaddr_in addr;
+    int result = -1;
+    (void)state;
+    int l = tcp_listen(&addr);
+    assert_int_equal(fcntl(l, F_SETFL, O_NONBLOCK), 0);
+    green_thread *t = green_spawn(accept_one, &l);
+    green_yield();
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(green_connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    green_close(fd);
+    green_close(l);
+}
+
 static int accept_late(void *arg)
 {
     green_sleep(5 * GREEN_MS);
@@ -286,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connect),
+        cmocka_unit_test(test_connect_nonblocking),
         cmocka_unit_test(test_full_backlog),
         cmocka_unit_test(test_full_datagram_queue),
         cmocka_unit_test(test_udp),
