@@ -4,19 +4,21 @@
 #include <green/signal.h>
 #include <green/state.h>
 
-/* Scenario 45: threads that end, one that is not joined, a deadline. */
+/* Scenarios 45, 63: threads that end, one that is not joined, a deadline; again and again. */
 static void test_wait_idle(void **state)
 {
     (void)state;
-    assert_int_equal(green_hub_wait_idle(), 0);
-    for (int i = 0; i < 5; i++)
-        green_detach(green_spawn(nap, NULL));
-    green_thread *kept = green_spawn(nap, NULL); /* done, if not joined, is idle, too */
-    green_within(0)
-        assert_fails(green_hub_wait_idle(), ETIMEDOUT);
-    assert_int_equal(green_hub_wait_idle(), 0);
-    assert_int_equal(stats_now().threads, 2);
-    green_join(kept, NULL);
+    for (int round = 0; round < 10; round++) {
+        assert_int_equal(green_hub_wait_idle(), 0);
+        for (int i = 0; i < 5; i++)
+            green_detach(green_spawn(nap, NULL));
+        green_thread *kept = green_spawn(nap, NULL); /* done, if not joined, is idle, too */
+        green_within(0)
+            assert_fails(green_hub_wait_idle(), ETIMEDOUT);
+        assert_int_equal(green_hub_wait_idle(), 0);
+        assert_int_equal(stats_now().threads, 2);
+        green_join(kept, NULL);
+    }
 }
 
 static int note_signal(int number, void *arg)

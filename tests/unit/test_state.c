@@ -54,6 +54,8 @@ static void test_states(void **state)
     assert_int_equal(green_thread_info_get(t, &info), 0);
     assert_int_equal(info.result, 3);
     assert_false(info.cancelled);
+    assert_int_equal(green_thread_info_get(t, &info), 0);
+    assert_int_equal(info.result, 3); /* however often it is asked */
     assert_int_equal(green_join(t, NULL), 0);
     t = green_spawn(own_state, NULL);
     assert_int_equal(green_join(t, &result), 0);
