@@ -1,11 +1,10 @@
 /* bench_runtime.c - what the runtime's moves cost: medians over several runs, CPU time.
- * Prints a line a figure. For memory at a million threads there is examples/sleepers. */
+ * Prints a line a figure. What threads share is in bench_sync, other hubs are in bench_hubs. For
+ * memory at a million threads there is examples/sleepers. */
 #include "bench.h"
 #include <green/channel.h>
 #include <green/deadline.h>
 #include <green/group.h>
-#include <green/hub.h>
-#include <green/offload.h>
 #include <green/select.h>
 #include <green/thread.h>
 #include <stdio.h>
@@ -82,11 +81,10 @@ static int echo_values(void *arg)
 }
 
 /* Round trips over two channels. */
-static void round_trips(long n, green_hub *hub, size_t capacity)
+static void round_trips(long n, size_t capacity)
 {
     struct pair p = {green_chan_make(sizeof n, capacity), green_chan_make(sizeof n, capacity)};
-    green_spawn_options options = {.hub = hub};
-    green_thread *t = green_spawn_with(&options, echo_values, &p);
+    green_thread *t = green_spawn(echo_values, &p);
     for (long v = 0; v < n; v++) {
         green_chan_send(p.there, &v);
         green_chan_recv(p.back, &v);
@@ -99,12 +97,12 @@ static void round_trips(long n, green_hub *hub, size_t capacity)
 
 static void rendezvous(long n)
 {
-    round_trips(n, NULL, 0);
+    round_trips(n, 0);
 }
 
 static void buffered(long n)
 {
-    round_trips(n, NULL, 8);
+    round_trips(n, 8);
 }
 
 static int echo_either(void *arg)
@@ -134,27 +132,6 @@ static void selects(long n)
     green_chan_free(p.back);
 }
 
-static void rendezvous_far(long n)
-{
-    green_hub *other = green_hub_next();
-    round_trips(n, other == green_hub_self() ? green_hub_next() : other, 0);
-}
-
-static void spawn_far(long n)
-{
-    green_spawn_options options = {.hub = green_hub_next()};
-    if (options.hub == green_hub_self())
-        options.hub = green_hub_next();
-    for (long i = 0; i < n; i++)
-        green_join(green_spawn_with(&options, nothing, NULL), NULL);
-}
-
-static void offloads(long n)
-{
-    for (long i = 0; i < n; i++)
-        green_offload(nothing, NULL, NULL);
-}
-
 int main(void)
 {
     measure("switch (green_yield, 2 threads)", two_yield, 4000000);
@@ -166,12 +143,5 @@ int main(void)
     measure("channel round trip, rendezvous", rendezvous, 1000000);
     measure("channel round trip, buffered", buffered, 1000000);
     measure("channel round trip, by green_select", selects, 300000);
-    measure("green_offload and back", offloads, 20000);
-    if (green_hubs(2) < 2) {
-        perror("bench_runtime: second hub");
-        return 1;
-    }
-    measure("spawn + join on another hub", spawn_far, 2000);
-    measure("channel round trip, another hub", rendezvous_far, 20000);
     return 0;
 }
