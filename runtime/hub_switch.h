@@ -80,6 +80,14 @@ static inline __attribute__((always_inline)) void park_begin(struct green_hub *h
     t->state = THREAD_PARKED;
 }
 
+/* Is park_refused (wait.h) worth asking? */
+static inline bool park_may_fail(const struct green_hub *hub)
+{
+    const struct green_thread *t = hub->current;
+    return (t->refused & (REFUSED_CANCELLED | REFUSED_THROWN)) != 0 || t->deadline <= hub->now ||
+           t == &hub->loop;
+}
+
 /* park (wait.h), inline. */
 static inline __attribute__((always_inline)) int park_here(struct green_hub *hub,
                                                            struct wait_queue *queue,
@@ -88,9 +96,7 @@ static inline __attribute__((always_inline)) int park_here(struct green_hub *hub
 {
     struct green_thread *t = hub->current;
     int err = 0;
-    if (UNLIKELY((t->refused & (REFUSED_CANCELLED | REFUSED_THROWN)) != 0 ||
-                 t->deadline <= hub->now || t == &hub->loop) &&
-        (err = park_refused(hub)) < 0)
+    if (UNLIKELY(park_may_fail(hub)) && (err = park_refused(hub)) < 0)
         return err;
     park_begin(hub, queue, end, until, why, object);
     hub_switch(hub, false);

@@ -16,7 +16,7 @@ int shared_hand(struct green_hub *hub, green_guard *guard, green_waiters *waiter
 {
     struct green_thread *t = hub->current;
     struct standing standing = {.guard = guard, .tag = (uint8_t)tag, .item = item};
-    int err = park_refused(hub);
+    int err = UNLIKELY(park_may_fail(hub)) ? park_refused(hub) : 0;
     if (UNLIKELY(err < 0)) {
         guard_leave(hub, guard);
         return err;
@@ -125,9 +125,12 @@ static bool choice_served(struct choice *choice, const struct waiter *w)
 
 int choice_take(struct choice *choice)
 {
+    struct green_hub *hub = choice->thread->hub;
+    guarding_begin(hub);
     int ticket = choice_claim(choice);
     if (ticket > 0 && choice_used(choice, 1))
         choice->told = true;
+    guarding_end(hub);
     return ticket;
 }
 
@@ -141,9 +144,12 @@ bool choice_withdraw(struct choice *choice, bool time)
 
 void choice_close(struct choice *choice)
 {
+    struct green_hub *hub = choice->thread->hub;
+    guarding_begin(hub);
     int left = atomic_load(&choice->tickets) > 0 ? atomic_exchange(&choice->tickets, 0) : 0;
     if (left > 0 && choice_used(choice, left))
         choice->told = true;
+    guarding_end(hub);
 }
 
 /* In the order in which they were served; the waiter's own link is free now. */

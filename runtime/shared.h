@@ -32,19 +32,34 @@ void guard_take(green_guard *guard);
 /* Send word to the threads of other hubs that were served, unless another guard is still held. */
 void shared_tell(struct green_hub *hub);
 
-static inline void guard_enter(struct green_hub *hub, green_guard *guard)
+/* From here to guarding_end the hub that is alone stays so, or knows that it is not. */
+static inline void guarding_begin(struct green_hub *hub)
 {
     atomic_store_explicit(&hub->guarding, hub->guarding + 1, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
-    if (UNLIKELY(atomic_load_explicit(&hubs_many, memory_order_relaxed)))
+}
+
+static inline void guarding_end(struct green_hub *hub)
+{
+    atomic_store_explicit(&hub->guarding, hub->guarding - 1, memory_order_release);
+}
+
+static inline bool alone(void)
+{
+    return LIKELY(!atomic_load_explicit(&hubs_many, memory_order_relaxed));
+}
+
+static inline void guard_enter(struct green_hub *hub, green_guard *guard)
+{
+    guarding_begin(hub);
+    if (!alone())
         guard_take(guard);
 }
 
 static inline void guard_leave(struct green_hub *hub, green_guard *guard)
 {
     __atomic_store_n(&guard->taken, 0, __ATOMIC_RELEASE);
-    atomic_signal_fence(memory_order_seq_cst);
-    atomic_store_explicit(&hub->guarding, hub->guarding - 1, memory_order_relaxed);
+    guarding_end(hub);
     if (UNLIKELY(hub->served != NULL))
         shared_tell(hub);
 }
@@ -81,20 +96,28 @@ struct choice {
     struct message home; /* when another hub has used the last */
 };
 
-/* Take a ticket. They count down to 1; 0: none is left. */
+/* Guarding: take a ticket. They count down to 1; 0: none is left. */
 static inline int choice_claim(struct choice *choice)
 {
     int n = atomic_load_explicit(&choice->tickets, memory_order_relaxed);
-    while (n > 0 && !atomic_compare_exchange_weak(&choice->tickets, &n, n - 1))
-        continue;
+    if (alone() && n > 0)
+        atomic_store_explicit(&choice->tickets, n - 1, memory_order_relaxed);
+    else
+        while (n > 0 && !atomic_compare_exchange_weak(&choice->tickets, &n, n - 1))
+            continue;
     return n;
 }
 
-/* So many tickets are used. True: no more are due, and nobody else will say so. */
+/* Guarding: so many tickets are used. True: no more are due, and nobody else will say so. */
 static inline bool choice_used(struct choice *choice, int tickets)
 {
-    return atomic_load_explicit(&choice->due, memory_order_acquire) == tickets ||
-           atomic_fetch_sub(&choice->due, tickets) == tickets;
+    int due = atomic_load_explicit(&choice->due, memory_order_acquire);
+    if (due == tickets)
+        return true;
+    if (!alone())
+        return atomic_fetch_sub(&choice->due, tickets) == tickets;
+    atomic_store_explicit(&choice->due, due - tickets, memory_order_relaxed);
+    return false;
 }
 
 /* On the thread's own hub: take a ticket and use it; or all that are left. */

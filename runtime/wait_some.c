@@ -14,12 +14,25 @@ static int look_if_over(struct green_hub *hub, green_case *c)
     return t->over ? 1 : t->hub->gone ? -ESRCH : 0;
 }
 
-GREEN_API green_case green_case_ended(green_thread *t)
+/* Fill in a case that is all zeroes. */
+static void fill(green_case *c, green_thread *t)
 {
     static const struct case_kind kind = {.look = look_if_over};
-    if (t == NULL)
-        return CASE_NEVER;
-    return (green_case){.kind = &kind, .object = t, .guard = t->hub->ends, .line = &t->watchers};
+    if (t == NULL) {
+        *c = CASE_NEVER;
+        return;
+    }
+    c->kind = &kind;
+    c->object = t;
+    c->guard = t->hub->ends;
+    c->line = &t->watchers;
+}
+
+GREEN_API green_case green_case_ended(green_thread *t)
+{
+    green_case c = {0};
+    fill(&c, t);
+    return c;
 }
 
 /* The ends of n threads, to wait for so many of them; NULL and errno. */
@@ -38,7 +51,7 @@ static green_case *ends_of(green_thread *const *threads, int n, int wanted)
     if (cases == NULL)
         failed(err < 0 ? err : -ENOMEM);
     for (int i = 0; cases != NULL && i < n; i++)
-        cases[i] = green_case_ended(threads[i]);
+        fill(&cases[i], threads[i]);
     return cases;
 }
 
