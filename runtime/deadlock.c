@@ -1,103 +1,236 @@
-/* deadlock.c - see deadlock.h. */
+/* deadlock.c - see deadlock.h: the graph of who waits for whom, and the search for a ring. */
 #include "deadlock.h"
 #include "error.h"
-#include "hub_event.h"
-#include "mutex.h"
-#include "sys.h"
+#include "fork.h"
+#include "shared.h"
+#include "state.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#include <pthread.h>
 
-const char why_join[] = "the end of a thread";
-const char why_mutex[] = "mutex";
+enum {
+    LINES = 256,   /* of the graph, by hash */
+    REACH = 1000,  /* how many ties a search looks at: hubs stand still meanwhile */
+    SENTENCE = 220 /* what an errmsg holds, or so */
+};
+/* Waits that are over sooner cost nothing. The hub's clock may be as much behind (hub.c). */
+static const int64_t patience = 20 * GREEN_MS;
 
-/* Whom a thread waits for without end: NULL if it does not, or nobody can say. */
-static struct green_thread *waits_for(struct green_hub *hub, struct green_thread *t)
+static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
+static struct list threads[LINES], groups[LINES];
+static uint64_t searches;
+
+/* ---- the graph: with the lock held ---- */
+
+static struct list *line_of(struct list *lines, const void *of)
 {
-    struct green_thread *other = NULL;
-    if (t->hub != hub || t->state != THREAD_PARKED || t->until != INT64_MAX)
-        return NULL;
-    if (t->why == why_join)
-        other = (struct green_thread *)t->object;
-    else if (t->why == why_mutex && !hubs_others(hub)) /* else its owner may be anybody */
-        other = ((green_mutex *)t->object)->owner;
-    return other != NULL && other->hub == hub ? other : NULL;
+    struct list *line = &lines[(uint64_t)(uintptr_t)of * 0x9e3779b97f4a7c15 >> 56];
+    if (line->next == NULL)
+        list_init(line);
+    return line;
 }
 
-static size_t append(char *text, size_t size, size_t at, const char *word, const char *name)
+static void put_in(struct tie *tie)
 {
-    int n = at < size ? snprintf(text + at, size - at, "%s%s", word, name) : 0;
-    return n > 0 ? at + (size_t)n : at;
+    tie->group = tie->thread->group;
+    tie->search = 0;
+    list_append(line_of(threads, tie->thread), &tie->by_thread);
+    list_init(&tie->by_group);
+    if (tie->group != NULL)
+        list_append(line_of(groups, tie->group), &tie->by_group);
 }
 
-static const char *name_of(const struct green_thread *t)
+static void take_out(struct tie *tie)
 {
-    return t->name[0] != '\0' ? t->name : "a thread";
+    list_remove(&tie->by_thread);
+    list_remove(&tie->by_group);
+}
+
+/* Whom a tie leads to: a thread, or a group for all of its threads. NULL: to nobody. */
+static const void *leads_to(struct green_hub *hub, const struct tie *tie)
+{
+    if (tie->joins != NULL)
+        return tie->joins;
+    if (tie->guard != NULL)
+        guard_enter(hub, tie->guard);
+    const struct green_thread *t = __atomic_load_n(tie->whom, __ATOMIC_RELAXED);
+    if (tie->guard != NULL)
+        guard_leave(hub, tie->guard);
+    return t != tie->thread ? t : NULL;
+}
+
+/* ---- the search: nearest first ---- */
+
+struct search {
+    struct tie *last;
+    unsigned seen;
+};
+
+static void come_by(struct search *s, struct tie *tie, struct tie *from)
+{
+    if (tie->search == searches)
+        return;
+    tie->search = searches;
+    tie->from = from;
+    tie->next_seen = NULL;
+    s->last->next_seen = tie;
+    s->last = tie;
+    s->seen++;
+}
+
+static void come_by_all(struct search *s, struct tie *from, const void *to)
+{
+    struct list *line = line_of(threads, to);
+    for (struct list *l = line->next; l != line; l = l->next)
+        if (CONTAINER(l, struct tie, by_thread)->thread == to)
+            come_by(s, CONTAINER(l, struct tie, by_thread), from);
+    line = line_of(groups, to);
+    for (struct list *l = line->next; l != line; l = l->next)
+        if (CONTAINER(l, struct tie, by_group)->group == to)
+            come_by(s, CONTAINER(l, struct tie, by_group), from);
+}
+
+/* The tie that leads back to the thread of `start`, or its group; NULL: there is no ring. */
+static struct tie *find_ring(struct green_hub *hub, struct tie *start)
+{
+    struct search s = {start, 0};
+    start->search = ++searches;
+    start->from = start->next_seen = NULL;
+    for (struct tie *tie = start; tie != NULL && s.seen < REACH; tie = tie->next_seen) {
+        const void *to = leads_to(hub, tie);
+        if (to != NULL && (to == start->thread || to == start->group))
+            return tie;
+        if (to != NULL)
+            come_by_all(&s, tie, to);
+    }
+    return NULL;
 }
 
 /* "a waits for the end of b, which waits for a mutex of a" */
-static void tell_cycle(struct green_hub *hub, struct green_thread *holder, const char *why)
+static void tell_ring(struct tie *last, struct words *words)
 {
-    struct green_thread *self = hub->current;
-    char text[200];
-    size_t at = append(text, sizeof text, 0, name_of(self), " waits for ");
-    for (struct green_thread *t = holder;; t = waits_for(hub, t)) {
-        at = append(text, sizeof text, at, why == why_mutex ? "a mutex of " : "the end of ",
-                    name_of(t));
-        if (t == self)
-            break;
-        at = append(text, sizeof text, at, ", which waits for ", "");
-        why = t->why;
+    struct tie *next = NULL, *first = last;
+    for (struct tie *tie = last, *from; tie != NULL; tie = from) { /* turn the way round */
+        from = tie->from;
+        tie->from = next;
+        next = first = tie;
     }
-    error_note(self, EDEADLK, "deadlock: %s", text);
+    words_add(words, state_name(first->thread));
+    for (struct tie *tie = first; tie != NULL; tie = tie->from) {
+        words_add(words, tie == first ? " waits for " : ", which waits for ");
+        words_add(words, tie->what);
+        words_add(words, " ");
+        words_add(words, state_name((tie->from != NULL ? tie->from : first)->thread));
+    }
 }
 
-bool deadlock_cycle(struct green_hub *hub, struct green_thread *holder, const char *why)
+/* Is this the wait that is to give way? Else the hub of the one that is shall look. */
+static bool gives_way(struct tie *tie, struct tie *last)
 {
-    struct green_thread *self = hub->current, *t = holder;
-    if (self->deadline != INT64_MAX) /* it will end */
-        return false;
-    if (why == why_mutex && hubs_others(hub)) /* the holder may be another hub's, and gone */
-        return false;
-    for (unsigned steps = 0; t != NULL && t != self && steps < hub->live; steps++)
-        t = waits_for(hub, t);
-    if (t != self)
-        return false;
-    tell_cycle(hub, holder, why);
-    return true;
+    struct tie *lock = last;
+    while (lock != NULL && lock->guard == NULL)
+        lock = lock->from;
+    if (tie->guard != NULL || lock == NULL)
+        return true;
+    atomic_store(&lock->thread->hub->in_ring, true);
+    hub_ring(lock->thread->hub);
+    return false;
 }
 
-/* How many OS threads the process has, by the links of their directory; 0: unknown. */
-static unsigned long os_threads(void)
+/* ---- for the tie's hub ---- */
+
+void tie_cut(struct tie *tie)
 {
-    struct stat st;
-    if (SYS4(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0) < 0 || st.st_nlink < 3)
-        return 0;
-    return st.st_nlink - 2;
+    pthread_mutex_lock(&graph);
+    take_out(tie);
+    pthread_mutex_unlock(&graph);
+    tie->shown = false;
 }
 
-static void report(struct green_hub *hub)
+enum { NO_RING, OTHERS_GIVE_WAY, GIVES_WAY };
+
+/* If it gives way it leaves the graph, so that nobody else finds this ring. */
+static int look(struct green_hub *hub, struct tie *tie, struct words *words)
 {
-    char text[220];
-    size_t at = 0;
-    for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
-        struct green_thread *t = CONTAINER(l, struct green_thread, all);
-        if (t->state != THREAD_PARKED)
+    int found = NO_RING;
+    pthread_mutex_lock(&graph);
+    if (!tie->shown)
+        put_in(tie);
+    tie->shown = true;
+    struct tie *last = find_ring(hub, tie);
+    if (last != NULL)
+        found = gives_way(tie, last) ? GIVES_WAY : OTHERS_GIVE_WAY;
+    if (found == GIVES_WAY) {
+        tell_ring(last, words);
+        take_out(tie);
+        tie->shown = false;
+    }
+    pthread_mutex_unlock(&graph);
+    return found;
+}
+
+/* True: look again, whether the others have given way and there is no second ring. */
+static bool look_and_end(struct green_hub *hub, struct tie *tie)
+{
+    struct green_thread *t = tie->thread;
+    char text[SENTENCE];
+    struct words words = {text, sizeof text, 0};
+    int found = look(hub, tie, &words);
+    if (found == GIVES_WAY) {
+        wake_early(t, -EDEADLK);
+        if (t->state == THREAD_READY) /* and not, just now, another hub's to wake */
+            error_note(t, EDEADLK, "deadlock: %s", text);
+    }
+    return found == OTHERS_GIVE_WAY;
+}
+
+/* Another wait has closed a ring in which a lock of this hub's threads is to give way. */
+static void look_again(struct green_hub *hub)
+{
+    for (struct list *l = hub->shown.next, *next; l != &hub->shown; l = next) {
+        struct tie *tie = CONTAINER(l, struct tie, link);
+        next = l->next;
+        if (tie->thread->state == THREAD_PARKED && tie->guard != NULL)
+            look_and_end(hub, tie);
+    }
+}
+
+int64_t ties_show(struct green_hub *hub)
+{
+    if (atomic_exchange(&hub->in_ring, false))
+        look_again(hub);
+    while (!list_empty(&hub->ties)) {
+        struct tie *tie = CONTAINER(hub->ties.next, struct tie, link);
+        if (hub->now - tie->since < patience)
+            return tie->since + 2 * patience;
+        list_remove(&tie->link);
+        if (tie->thread->state != THREAD_PARKED)
             continue;
-        at = append(text, sizeof text, at, at > 0 ? ", " : "", name_of(t));
-        at = append(text, sizeof text, at, " waits for ", t->why);
+        list_append(&hub->shown, &tie->link);
+        if (look_and_end(hub, tie)) {
+            list_remove(&tie->link);
+            list_append(&hub->ties, &tie->link);
+            tie->since = hub->now;
+        }
     }
-    error_note(&hub->main, EDEADLK, "nothing can end this wait: %s", at > 0 ? text : "");
+    return INT64_MAX;
 }
 
-bool deadlock_break(struct green_hub *hub)
+/* ---- forks (fork.h) ---- */
+
+void deadlock_fork_begin(void)
 {
-    struct green_thread *main = &hub->main;
-    if (main->state != THREAD_PARKED || hub->ending || hubs_others(hub) ||
-        hub_has_foreign_events(hub) || !self_alone() || os_threads() != 1 || hub->inbox != NULL)
-        return false;
-    report(hub);
-    wake_early(main, -EDEADLK);
-    return main->state == THREAD_READY;
+    pthread_mutex_lock(&graph);
+}
+
+void deadlock_fork_end(void)
+{
+    pthread_mutex_unlock(&graph);
+}
+
+/* Who was waiting is gone. */
+void deadlock_forked(void)
+{
+    for (int i = 0; i < LINES; i++)
+        threads[i].next = groups[i].next = NULL;
+    pthread_mutex_unlock(&graph);
 }

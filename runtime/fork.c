@@ -19,12 +19,14 @@ static void begin(void)
     coroutines_fork_begin();
     offload_fork_begin();
     workers_fork_begin();
+    deadlock_fork_begin();
     hubs_fork_begin();
 }
 
 static void end(void)
 {
     hubs_fork_end();
+    deadlock_fork_end();
     workers_fork_end();
     offload_fork_end();
     coroutines_fork_end();
@@ -37,6 +39,7 @@ static void forked(void)
     locals_fork_end();
     offload_forked();
     workers_forked();
+    deadlock_forked();
     hubs_forked();
     self_forked();
 }
@@ -68,6 +71,8 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
         return false;
     if (t->stack != NULL && thread_spawn(hub, &hub->main, &options, end_with, t) == NULL)
         return false;
+    if (t->stack == NULL)
+        hub->heir = t;
     hub->main.state = THREAD_DONE; /* a place is kept for it, but its stack is another's */
     hub->main.joined = true;
     t->hub = hub;

@@ -15,6 +15,11 @@ void workers_fork_begin(void);
 void workers_fork_end(void);
 void workers_forked(void);
 
+/* deadlock.c: in the child nobody waits for anybody. */
+void deadlock_fork_begin(void);
+void deadlock_fork_end(void);
+void deadlock_forked(void);
+
 /* local.c, coroutine.c: keys and stack pools stand still during the fork, in the child they go on.
  */
 void locals_fork_begin(void);

@@ -1,6 +1,7 @@
 /* group.c - groups: see green/group.h. Children are detached threads in a list of their group;
  * the group holds nothing else but the sentence of a failure, which the join takes. */
 #include "group.h"
+#include "deadlock.h"
 #include "error.h"
 #include "memory.h"
 #include "self.h"
@@ -77,18 +78,38 @@ static void tell(struct green_hub *hub, green_group *g, int err)
     g->why = NULL;
 }
 
+const char why_cancelled[] = "end of group";
+
+static int await_a_child(struct green_hub *hub, green_group *g, const char *why)
+{
+    struct wait_queue queue = {0};
+    g->joiner = &queue;
+    int err = park(hub, &queue, WAIT_BACK, INT64_MAX, why, (long)g);
+    g->joiner = NULL;
+    return err;
+}
+
 /* Wait until the last child is gone; 0, or why the caller should give up. Who was let into a pool
  * by the last child's end starts another. */
 static int await_children(struct green_hub *hub, green_group *g)
 {
-    struct wait_queue queue = {0};
+    struct tie tie;
     int err = 0;
     while (g->live > 0 && err == 0) {
-        g->joiner = &queue;
-        err = park(hub, &queue, WAIT_BACK, INT64_MAX, "end of group", (long)g);
-        g->joiner = NULL;
+        tie_on(hub, &tie, "a group with", NULL, NULL, g);
+        err = await_a_child(hub, g, "end of group");
+        tie_off(&tie);
     }
     return err;
+}
+
+/* The same when they are cancelled, whatever happens: what they point into is to go. Only callbacks
+ * of the loop cannot wait. */
+static void await_cancelled(struct green_hub *hub, green_group *g)
+{
+    green_shield()
+        while (g->live > 0 && hub->current != &hub->loop)
+            await_a_child(hub, g, why_cancelled);
 }
 
 GREEN_API int green_group_join(green_group *g)
@@ -98,13 +119,12 @@ GREEN_API int green_group_join(green_group *g)
         return -1;
     if (group_here(g, hub) < 0)
         return -1;
+    if (hub->current == &hub->loop && g->live > 0)
+        return (int)returned(-EDEADLK);
     int err = await_children(hub, g);
-    if (err == -EDEADLK)
-        return (int)returned(err);
     if (err < 0) {
         green_group_cancel(g);
-        green_shield()
-            await_children(hub, g);
+        await_cancelled(hub, g);
     } else if (g->error != 0) {
         err = -g->error;
     } else if (g->cancelled) {
@@ -122,8 +142,7 @@ GREEN_API void green_group_end(green_group *g)
     int err = errno;
     if (hub != NULL && (g->children == NULL || g->children->hub == hub)) {
         green_group_cancel(g);
-        green_shield()
-            await_children(hub, g);
+        await_cancelled(hub, g);
         tell(hub, g, 0);
         g->cancelled = false;
         g->error = 0;

@@ -4,6 +4,7 @@
 #include "hub_event.h"
 #include "hub_switch.h"
 #include "memory.h"
+#include "standstill.h"
 #include "sys.h"
 #include <errno.h>
 #include <time.h>
@@ -85,6 +86,7 @@ static void tick(struct green_hub *hub, bool waited)
  * all fail that can be disturbed. */
 static __attribute__((cold)) void fail_all(struct green_hub *hub)
 {
+    standstill_end(hub);
     for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
         struct green_thread *t = CONTAINER(l, struct green_thread, all);
         if (t->state != THREAD_PARKED || t->shields > 0 || t->fresh)
@@ -94,16 +96,18 @@ static __attribute__((cold)) void fail_all(struct green_hub *hub)
     }
 }
 
-/* Nothing is ready: is the hub to sleep, with its alarm set for the nearest timer? Not if that is
- * so near that it is not worth it. */
-static bool may_sleep(struct green_hub *hub)
+/* Nothing is ready: is the hub to sleep, with its alarm set for the nearest timer, or for when to
+ * look at ties again? Not if that is so near that it is not worth it. */
+static bool may_sleep(struct green_hub *hub, int64_t again)
 {
-    int64_t first = heap_first(&hub->timers);
-    if (first >= hub->alarm_at) {
-        if (UNLIKELY(hub->watches == 0 && first == never))
-            return !deadlock_break(hub);
-        return true;
+    int64_t first = heap_first(&hub->timers) < again ? heap_first(&hub->timers) : again;
+    if (UNLIKELY(hub->watches == 0 && first == never)) {
+        first = standstill_look(hub);
+        if (hub->ready != NULL)
+            return false;
     }
+    if (first >= hub->alarm_at)
+        return true;
     if (first <= hub_clock() + 2 * GREEN_US)
         return false;
     if (UNLIKELY(!hub_alarm(hub, first))) {
@@ -119,10 +123,12 @@ static __attribute__((hot)) void loop_entry(void)
     struct green_hub *hub = self_hub();
     san_arrive(&hub->loop.fiber);
     for (;;) {
-        bool wait = hub->ready == NULL && may_sleep(hub);
+        int64_t again = ties_look(hub);
+        bool wait = hub->ready == NULL && may_sleep(hub, again);
         hub->polls++;
         if (UNLIKELY(!hub_poll(hub, wait)))
             fail_all(hub);
+        standstill_end(hub);
         tick(hub, wait);
         hub->turns = hub->turns_each;
         if (hub->ready != NULL)
@@ -156,6 +162,8 @@ static int hub_open(struct green_hub *hub)
         stack_pool_init(&hub->pools[i], (size_t)(16 * 1024) << i);
     list_init(&hub->threads);
     list_init(&hub->hubs);
+    list_init(&hub->ties);
+    list_init(&hub->shown);
     hub->turns_each = hub->turns = TURNS_MOST;
     hub->alarm_at = never;
     hub->alarm_fd = hub->bell_fd = -1;

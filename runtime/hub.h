@@ -47,9 +47,10 @@ struct green_hub {
     unsigned turns_each; /* adapts: halved while a round takes long */
     struct event_base *base;
     uint64_t switches, polls, watches;
-    struct green_thread loop; /* the hub's own stack */
-    struct green_thread main; /* the OS thread's stack */
-    unsigned announced;       /* and to valgrind */
+    struct green_thread loop;  /* the hub's own stack */
+    struct green_thread main;  /* the OS thread's stack */
+    struct green_thread *heir; /* the parent's main that has taken its place (fork.c), or NULL */
+    unsigned announced;        /* and to valgrind */
 
     bool base_given; /* the program's: not ours to free */
     int alarm_fd;
@@ -79,6 +80,13 @@ struct green_hub {
     atomic_bool rung;                /* the bell is rung and not yet heard */
     atomic_int posters;              /* inside hub_post: hub_destroy waits for them */
     bool gone;                       /* this is a forked child, it was the parent's (fork.c) */
+
+    struct list ties, shown; /* of its threads, not yet shown and shown (deadlock.h) */
+    atomic_bool in_ring;     /* one of those shown may be in a ring, and is to give way */
+    _Atomic uint64_t rests;  /* standstill.c's: odd while it sleeps and nothing of its own can */
+    int64_t doubt;    /* wake it. How long it slept when it was in doubt whether the others */
+    uint64_t doubted; /* can, and after how many switches that was */
+    bool worker;      /* green_hubs has made it; written inside the list's lock */
 
     uint64_t spawned;
     struct green_spawn_hook *hooks;     /* whom to tell of new threads (state.c) */
@@ -147,6 +155,9 @@ void hub_post(struct green_hub *hub, struct message *message);
  * -EDEADLK and nothing was run: the caller is a callback of its loop and must not wait; -ESRCH:
  * that hub has ended, or did not survive a fork. */
 int hub_call(struct green_hub *hub, void (*fn)(void *arg), void *arg);
+
+/* Let its loop go round once. From any OS thread, while the hub is certain to be there. */
+void hub_ring(struct green_hub *hub);
 
 /* Run what has arrived; called by the loop when the bell rings. */
 void hub_receive(struct green_hub *hub);

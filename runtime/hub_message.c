@@ -4,8 +4,16 @@
  * that the loop watches; it is rung once until it is heard, so that a busy sender pays for one
  * system call a batch and the owner pays nothing while there is no mail. */
 #include "self.h"
+#include "standstill.h"
 #include "sys.h"
 #include <errno.h>
+
+void hub_ring(struct green_hub *hub)
+{
+    uint64_t one = 1;
+    if (!atomic_exchange(&hub->rung, true))
+        SYS3(SYS_write, hub->bell_fd, &one, sizeof one);
+}
 
 /* Once the message is in the inbox, who waited for it may end the hub: posters keep it alive. */
 void hub_post(struct green_hub *hub, struct message *message)
@@ -16,15 +24,13 @@ void hub_post(struct green_hub *hub, struct message *message)
         message->next = top;
     while (!atomic_compare_exchange_weak_explicit(&hub->inbox, &top, message, memory_order_release,
                                                   memory_order_relaxed));
-    if (!atomic_exchange(&hub->rung, true)) {
-        uint64_t one = 1;
-        SYS3(SYS_write, hub->bell_fd, &one, sizeof one);
-    }
+    hub_ring(hub);
     atomic_fetch_sub(&hub->posters, 1);
 }
 
 void hub_receive(struct green_hub *hub)
 {
+    standstill_end(hub);
     atomic_store(&hub->rung, false); /* before taking: what comes later rings again */
     struct message *newest = atomic_exchange(&hub->inbox, NULL);
     struct message *oldest = NULL;

@@ -3,6 +3,7 @@
 #include "fork.h"
 #include "hub_event.h"
 #include "shared.h"
+#include "standstill.h"
 #include "sys.h"
 #include <errno.h>
 #include <green/hub.h>
@@ -68,6 +69,7 @@ void hubs_remove(struct green_hub *hub)
     shared -= hub->shared;
     count--;
     pthread_mutex_unlock(&lock);
+    standstill_again(); /* the others may have waited for it */
 }
 
 bool hubs_others(struct green_hub *hub)
@@ -141,7 +143,7 @@ static void share_first(struct green_hub *hub)
 void hubs_share(struct green_hub *hub)
 {
     pthread_mutex_lock(&lock);
-    hub->shared = true;
+    hub->shared = hub->worker = true;
     shared++;
     pthread_mutex_unlock(&lock);
 }

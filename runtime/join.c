@@ -5,6 +5,8 @@
 #include "self.h"
 #include <errno.h>
 
+const char why_join[] = "the end of a thread";
+
 /* ---- joining, at the thread's own hub ---- */
 
 static int join_here(struct green_hub *hub, struct green_thread *t, int *result)
@@ -13,11 +15,12 @@ static int join_here(struct green_hub *hub, struct green_thread *t, int *result)
         return -EDEADLK;
     if (t->detached || t->joined)
         return -EINVAL;
-    if (t->state != THREAD_DONE && deadlock_cycle(hub, t, why_join))
-        return -EDEADLK;
     if (t->state != THREAD_DONE) {
+        struct tie tie;
         t->joined = true;
+        tie_on(hub, &tie, "the end of", &t, NULL, NULL);
         int err = park(hub, &t->ends, WAIT_BACK, INT64_MAX, why_join, (long)t);
+        tie_off(&tie);
         t->joined = false;
         if (err < 0)
             return err;
@@ -65,7 +68,7 @@ void far_join_end(struct green_thread *t)
     struct far_join *j = t->far;
     t->detached = true;
     j->result = t->result;
-    j->target = NULL;
+    __atomic_store_n(&j->target, NULL, __ATOMIC_RELAXED); /* its tie leads nowhere now */
     hub_post(j->from, &j->done);
 }
 
@@ -94,8 +97,12 @@ static int join_far(struct green_hub *hub, struct green_thread *t, int *result)
     int err = hub_call(there, far_join_start, &j);
     if (err < 0)
         return err;
-    if (!j.over)
+    if (!j.over) {
+        struct tie tie;
+        tie_on(hub, &tie, "the end of", &j.target, NULL, NULL);
         err = park(hub, &j.caller, WAIT_BACK, INT64_MAX, "end of thread", (long)t);
+        tie_off(&tie);
+    }
     if (!j.over && hub_call(there, far_join_stop, &j) < 0)
         far_join_await(hub, &j);
     if (!j.over)

@@ -16,14 +16,22 @@ static int take(struct green_thread *self, green_mutex *m)
     return 0;
 }
 
+/* Inside the guard, and outside of it afterwards. */
+static __attribute__((noinline)) int await_turn(struct green_hub *hub, green_mutex *m)
+{
+    struct tie tie;
+    tie_on(hub, &tie, "a mutex of", &m->owner, &m->guard, NULL);
+    int err = shared_wait(hub, &m->guard, &m->waiters, 0, "mutex", m);
+    tie_off(&tie);
+    return err;
+}
+
 int mutex_lock(struct green_hub *hub, green_mutex *m)
 {
     guard_enter(hub, &m->guard);
     int err = take(hub->current, m);
-    if (err == -EBUSY && deadlock_cycle(hub, m->owner, why_mutex))
-        err = -EDEADLK;
     if (err == -EBUSY)
-        return shared_wait(hub, &m->guard, &m->waiters, 0, why_mutex, m);
+        return await_turn(hub, m);
     guard_leave(hub, &m->guard);
     return err;
 }

@@ -2,6 +2,7 @@
  * themselves: offload_lane.c. */
 #include "offload.h"
 #include "self.h"
+#include "standstill.h"
 #include <errno.h>
 #include <signal.h>
 
@@ -105,6 +106,7 @@ static void finish(struct offload_job *job, int busy)
     if (job->ran != NULL)
         job->ran(job);
     offload_drop(job);
+    standstill_job_over();
 }
 
 void offload_over(struct offload_job *job)
@@ -119,6 +121,7 @@ static void *lane_main(void *arg)
     struct green_lane *lane = lane_here = arg;
     struct offload_job *job;
     pthread_setname_np(pthread_self(), lane->name);
+    standstill_helper(1);
     pthread_mutex_lock(&lane->lock);
     while ((job = next_job(lane)) != NULL) {
         pthread_mutex_unlock(&lane->lock);
@@ -131,6 +134,7 @@ static void *lane_main(void *arg)
     lane->threads--;
     pthread_mutex_unlock(&lane->lock);
     offload_lane_drop(lane);
+    standstill_helper(-1);
     return NULL;
 }
 
@@ -318,6 +322,7 @@ static int enqueue(struct green_lane *lane, struct offload_job *job)
     offload_take(job);
     atomic_fetch_add(&lane->references, 1);
     pthread_cond_signal(&lane->work);
+    standstill_job_begins();
     return 0;
 }
 
@@ -340,6 +345,7 @@ static bool crowded(const struct green_lane *lane)
 static void take_back(struct offload_job *job)
 {
     dequeue(job, JOB_TAKEN_BACK);
+    standstill_job_over();
     tell_all(&job->waits);
     admit(job->lane);
 }

@@ -5,6 +5,7 @@
 #include "fork.h"
 #include "memory.h"
 #include "offload.h"
+#include "standstill.h"
 #include <errno.h>
 #include <string.h>
 
@@ -201,6 +202,7 @@ static void lane_forked(struct green_lane *lane)
 
 void offload_forked(void)
 {
+    standstill_forked();
     for (int i = 0; i < COUNT; i++)
         lane_forked(ours[i]);
     for (struct list *l = made.next; l != &made; l = l->next)

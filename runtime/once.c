@@ -1,4 +1,5 @@
 /* once.c - see green/once.h. */
+#include "deadlock.h"
 #include "error.h"
 #include "shared.h"
 #include <errno.h>
@@ -36,7 +37,10 @@ GREEN_API int green_once_run(green_once *o, int (*fn)(void *), void *arg)
         guard_enter(hub, &o->guard);
         if (o->state != UNDER_WAY || o->runner == hub->current)
             break;
+        struct tie tie;
+        tie_on(hub, &tie, "what is run once by", &o->runner, &o->guard, NULL);
         err = shared_wait(hub, &o->guard, &o->waiters, 0, "once", o);
+        tie_off(&tie);
     }
     if (err < 0)
         return (int)returned(err);

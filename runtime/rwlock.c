@@ -1,4 +1,5 @@
 /* rwlock.c - see green/rwlock.h. One line for readers and writers, told apart by their tag. */
+#include "deadlock.h"
 #include "error.h"
 #include "shared.h"
 #include <errno.h>
@@ -21,6 +22,18 @@ static void grant(struct green_hub *hub, green_rwlock *l)
     }
 }
 
+/* Inside the guard, and outside of it afterwards. Nobody knows who reads, so that there is a tie to
+ * a writer only. */
+static int await_turn(struct green_hub *hub, green_rwlock *l, int tag)
+{
+    struct tie tie;
+    tie_on(hub, &tie, "an rwlock of", &l->writer, &l->guard, NULL);
+    int err = shared_wait(hub, &l->guard, &l->waiters, tag,
+                          tag == READER ? "rwlock (to read)" : "rwlock (to write)", l);
+    tie_off(&tie);
+    return err;
+}
+
 static int lock_as(green_rwlock *l, int tag)
 {
     struct green_hub *hub = hub_here();
@@ -39,8 +52,7 @@ static int lock_as(green_rwlock *l, int tag)
     } else if (tag == WRITER && l->writer == NULL && l->readers == 0 && !line) {
         l->writer = hub->current;
     } else {
-        err = shared_wait(hub, &l->guard, &l->waiters, tag,
-                          tag == READER ? "rwlock (to read)" : "rwlock (to write)", l);
+        err = await_turn(hub, l, tag);
         if (err == 0)
             return 0;
         guard_enter(hub, &l->guard); /* readers behind a writer that gave up may go on */

@@ -1,6 +1,5 @@
 /* state.c - what a thread is doing, and that there is a new one: see green/state.h. */
 #include "state.h"
-#include "deadlock.h"
 #include "error.h"
 #include "hub_switch.h"
 #include <stdio.h>
@@ -13,6 +12,18 @@ const char *state_word(green_state state)
         [GREEN_WAITING] = "waiting", [GREEN_DONE] = "done",   [GREEN_CANCELLED] = "cancelled",
     };
     return words[state];
+}
+
+const char *state_name(const struct green_thread *t)
+{
+    return t->name[0] != '\0' ? t->name : "a thread";
+}
+
+void words_add(struct words *w, const char *word)
+{
+    int n = snprintf(w->text + w->length, w->size - w->length, "%s", word);
+    size_t room = w->size - w->length - 1;
+    w->length += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
 }
 
 static green_state word_for(const struct green_thread *t)

@@ -20,6 +20,7 @@ struct green_link;
 struct handler;
 struct locals;
 struct stack;
+struct tie;
 
 enum thread_state {
     THREAD_READY,   /* in the ready queue */
@@ -65,6 +66,7 @@ struct green_thread {
     struct green_scope *scope; /* innermost deadline scope */
     struct wait_queue ends;    /* who waits for its end */
     struct far_join *far;      /* who does so on another hub, or NULL */
+    struct tie *tie;           /* of its present wait to those it waits for (deadlock.h), or NULL */
     bool over;                 /* its function has returned. Other hubs look at this and the */
     green_waiters watchers;    /* next, inside the hub's guard `ends`: who selects its end */
     struct green_group *group; /* its owner, or NULL */
@@ -112,6 +114,14 @@ void thread_free(struct green_thread *thread);
 
 /* Free those that are done and that nobody will join. */
 void thread_reap(struct green_hub *hub);
+
+/* What a thread that joins one of its own hub waits for (thread->why, compared by address): then
+ * thread->object is that one. */
+extern const char why_join[];
+
+/* The same for a wait that must not fail: the end of threads that its caller's memory is lent to.
+ */
+extern const char why_cancelled[];
 
 /* Tell the joiner on another hub (join.c). */
 void far_join_end(struct green_thread *thread);

@@ -1,4 +1,5 @@
 /* wait.c - see wait.h. */
+#include "deadlock.h"
 #include "error.h"
 #include "hub_switch.h"
 #include "shared.h"
@@ -91,6 +92,8 @@ static bool withdraw(struct green_thread *t, struct standing *standing, int outc
 
 void wake_early(struct green_thread *t, int outcome)
 {
+    if (UNLIKELY(t->tie != NULL && t->tie->shown)) /* first: what it waits for may be freed then */
+        tie_cut(t->tie);
     if (t->waiter.standing == NULL || withdraw(t, t->waiter.standing, outcome))
         wake(t, outcome);
 }

@@ -9,9 +9,9 @@
  *   ECANCELED  the calling green thread was cancelled (green/thread.h),
  *   ETIMEDOUT  a deadline scope around the call expired (green/deadline.h),
  *   EDEADLK    the caller is a callback of the hub's event loop, which must not block; or nothing
- *              can ever end the wait, where that is certain: a cycle of joins and mutexes, or no
- *              thread, timer, descriptor or OS thread is left that could wake main().
- *              green_errmsg() tells who waits for what,
+ *              can ever end the wait, where that is certain (green/hub.h): threads wait for each
+ *              other in a ring, or nothing is left that could wake main(). green_errmsg() tells
+ *              who waits for what,
  *   ENOMEM     the OS thread's hub, made at the first call that needs it, could not be made
  *              (EMFILE, ENFILE: for want of descriptors).
  * A call that does not say that it may yield does not, and callbacks of the loop may make it. (What

@@ -39,9 +39,10 @@ GREEN_API int green_group_spawn(green_group *group, int (*fn)(void *), void *arg
 
 /* Wait until no child is left. 0 if all succeeded. -1 and the errno of the first child that
  * failed (group.result has what it returned), or ECANCELED after green_group_cancel. If the caller
- * itself is cancelled or its deadline expires meanwhile, the children are cancelled, waited for,
- * and that is the error (ECANCELED or ETIMEDOUT). Afterwards the group is empty and can be used
- * again. May yield. */
+ * itself is cancelled or its deadline expires meanwhile, or the wait can never end (green/hub.h),
+ * the children are cancelled, waited for, and that is the error (ECANCELED, ETIMEDOUT or EDEADLK;
+ * but in a callback of the loop EDEADLK means that nothing was done). Afterwards the group is empty
+ * and can be used again. May yield. */
 GREEN_API int green_group_join(green_group *group);
 
 /* Cancel all children, present and future, until the next join. Does not wait. */

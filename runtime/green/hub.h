@@ -16,6 +16,22 @@
  * What one hub asks of another (spawn, join, cancel, detach) is done when that one next runs its
  * loop: an OS thread that blocks outside this library keeps it waiting.
  *
+ * Waits that can never end fail with EDEADLK.
+ *  - Threads that wait for each other in a ring, on whatever hubs: for the end of a thread or of a
+ *    group, a mutex, an rwlock that somebody has for writing, what somebody runs once. It is found
+ *    when it is some 50 ms old, whatever else goes on. One of its locks is then refused, or one of
+ *    its joins if there is no lock. Who waits with a deadline is in no ring. Not found are rings by
+ *    way of a reader of an rwlock, since nobody knows who reads; of what belongs to nobody
+ *    (semaphores, channels, events); of select; of more than a thousand threads.
+ *  - main, when the whole process stands still: all hubs sleep without a timer, a registered
+ *    descriptor or an event of the program's in a loop; no message is on its way between them, no
+ *    job of a lane under way; and the process has no OS thread besides. Of several OS threads with
+ *    a main that waits the one whose hub is the oldest is told. An OS thread of the program's
+ *    counts as able to wake anybody as long as it is there; if it ends while all others wait, that
+ *    is noticed after at most as long again. Handlers of sigaction(2) do not count: they
+ *    must not call this library, and a descriptor that they write to does. Nothing is told in
+ *    a child that another thread than main has forked.
+ *
  * fork(2) may be called from any green thread. In the child that one alone is left, on a hub of its
  * own that is made at its first call that needs one: a child that just execs pays nothing, and the
  * parent's loops are never touched.

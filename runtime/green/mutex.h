@@ -27,8 +27,8 @@ typedef struct green_mutex {
         }                          \
     }
 
-/* Lock; wait for it if need be. EDEADLK: the caller has it already and it is not recursive. May
- * yield. */
+/* Lock; wait for it if need be. EDEADLK: the caller has it already and it is not recursive; or its
+ * owner waits, perhaps by way of others, for the caller (green/hub.h). May yield. */
 GREEN_API int green_mutex_lock(green_mutex *mutex);
 
 /* Lock if that needs no waiting. EBUSY: somebody has it, maybe the caller. Gives others a chance to

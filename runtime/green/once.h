@@ -20,7 +20,8 @@ typedef struct green_once {
 
 /* Return when fn(arg) has succeeded: 0. The first caller runs it, others wait. If it returns a
  * negative value the call that ran it fails, with fn's errno, and the next in line tries. EDEADLK:
- * fn itself comes back here. May yield. */
+ * fn itself comes back here, or waits, perhaps by way of others, for the caller (green/hub.h). May
+ * yield. */
 GREEN_API int green_once_run(green_once *once, int (*fn)(void *), void *arg);
 
 GREEN_END_DECLS

@@ -19,8 +19,9 @@ typedef struct green_rwlock {
         }                 \
     }
 
-/* EDEADLK: the caller has it for writing. May yield. A reader waits for itself if it asks to write,
- * or locks again while a writer waits in between. */
+/* EDEADLK: the caller has it for writing; or who has it for writing waits, perhaps by way of
+ * others, for the caller (green/hub.h). May yield. A reader waits for itself, and is not told so,
+ * if it asks to write, or locks again while a writer waits in between. */
 GREEN_API int green_rwlock_read(green_rwlock *lock);
 GREEN_API int green_rwlock_write(green_rwlock *lock);
 /* Give up what the caller has. EPERM: nobody has it, or another thread has it for writing. */

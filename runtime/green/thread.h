@@ -43,7 +43,8 @@ GREEN_API green_thread *green_spawn_with(const green_spawn_options *options, int
  * On failure the thread is left as it was and can be joined again. A thread that was cancelled
  * before it first ran has the result -1. (The errno behind a result: green_thread_info, before.)
  * May yield. Mirrors pthread_join(3).
- * EDEADLK: it is the caller. EINVAL: somebody else is joining it, or it is detached. */
+ * EDEADLK: it is the caller, or both wait for each other (green/hub.h). EINVAL: somebody else is
+ * joining it, or it is detached. */
 GREEN_API int green_join(green_thread *thread, int *result);
 
 /* Let a thread go: it is freed as soon as it ends, and so is the handle. Mirrors pthread_detach(3).

@@ -273,6 +273,7 @@ static int step(struct worker *w)
     int r = -1;
     green_within(draw_bound(&w->die))
         r = move(w);
+    require(r >= 0 || errno != EDEADLK, "told of a deadlock that is none");
     return r;
 }
 

@@ -1,9 +1,12 @@
 /* test_fork_locks.c - in a child of fork(2): what threads that it does not have held or waited for,
  * and what the one that forked holds. */
+#include "counts.h"
 #include "forks.h"
 
+#include "deadlock.h"
 #include <green/barrier.h>
 #include <green/condition.h>
+#include <green/event.h>
 #include <green/mutex.h>
 #include <green/queue.h>
 #include <green/rwlock.h>
@@ -218,12 +221,63 @@ static void lines_are_empty(void **state)
     assert_nothing_left(before);
 }
 
+/* ---- waits that can never end ---- */
+
+struct pair {
+    green_mutex one, other;
+};
+
+static int lock_one_first(void *arg)
+{
+    struct pair *p = arg;
+    if (green_mutex_lock(&p->one) < 0 || green_yield() < 0)
+        return -1;
+    int r = green_mutex_lock(&p->other), err = errno;
+    if (r == 0)
+        green_mutex_unlock(&p->other);
+    green_mutex_unlock(&p->one);
+    return r < 0 ? err : 0;
+}
+
+static int lock_in_a_ring(void)
+{
+    struct pair p = {GREEN_MUTEX_INIT, GREEN_MUTEX_INIT};
+    int result = -1;
+    must(green_mutex_lock(&p.other) == 0);
+    green_thread *t = green_spawn(lock_one_first, &p);
+    must(t != NULL && green_yield() == 0 && green_yield() == 0);
+    int r = green_mutex_lock(&p.one), err = errno;
+    must(r == 0 || err == EDEADLK);
+    must(r < 0 || green_mutex_unlock(&p.one) == 0);
+    must(green_mutex_unlock(&p.other) == 0);
+    must(green_join(t, &result) == 0 && result == (r < 0 ? 0 : EDEADLK));
+    if (os_threads() > 3) /* with . and ..; a sanitizer's could wake somebody */
+        return 0;
+    must(green_event_wait(&(green_event)GREEN_EVENT_INIT) < 0 && errno == EDEADLK);
+    must(green_mutex_lock(&theirs) < 0 && errno == EDEADLK);
+    return 0;
+}
+
+/* Scenario 61: in a child they are found as well, and those of the parent's threads are not. */
+static void waits_for_ever(void **state)
+{
+    green_thread *t[2];
+    (void)state;
+    t[0] = green_spawn(lock_and_stay, &theirs);
+    green_yield();
+    t[1] = green_spawn(lock_and_stay, &theirs);
+    wait_for(t[1]->tie != NULL && t[1]->tie->shown);
+    in_child(lock_in_a_ring);
+    assert_int_equal(green_kill_all(t, 2), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(locks_go_along),
         cmocka_unit_test(locks_at_exit),
         cmocka_unit_test(lines_are_empty),
+        cmocka_unit_test(waits_for_ever),
     };
     parent = getpid();
     green_self(); /* the hub has descriptors, too */
