@@ -249,6 +249,7 @@ static int call_the_vanished(void)
     must(green_join(vanished, NULL) < 0 && errno == ESRCH);
     must(green_wait_any(&vanished, 1) < 0 && errno == ESRCH);
     must(green_hub_run(other_hub, nothing, NULL) < 0 && errno == ESRCH);
+    must(green_hubs_end() == 0 && green_hubs(1) == 1);
     return 0;
 }
 
