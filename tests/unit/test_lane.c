@@ -1,8 +1,6 @@
 /* test_lane.c - lanes: as many OS threads as there is work for, within limits, and full queues. */
 #include "narrow.h"
 
-#include <time.h>
-
 /* Scenario 114: as many OS threads as there is work for, up to the maximum. */
 static void lane_grows_to_its_maximum(void **state)
 {
@@ -84,13 +82,6 @@ static void settings_are_checked(void **state)
     assert_none(green_lane_of(GREEN_LANE_PATHS + 1), EINVAL, "lane");
     assert_ptr_equal(green_lane_of(GREEN_LANE_GENERAL), &offload_general);
     assert_int_equal(offload_general.max, 64);
-}
-
-static int64_t cpu_time(void)
-{
-    struct timespec now = {0, 0};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return now.tv_sec * GREEN_SEC + now.tv_nsec;
 }
 
 /* Scenario 115: idle OS threads end, but for the minimum. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -50,6 +51,14 @@ static inline bool has_pidfds(void)
     else
         print_message("# skipped in part: no child processes without pidfd_open\n");
     return fd >= 0;
+}
+
+/* What the process has used, in ns: unlike the clock, it does not go on while others run. */
+static inline int64_t cpu_time(void)
+{
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * GREEN_SEC + now.tv_nsec;
 }
 
 /* A call fails with this errno. */
