@@ -244,6 +244,27 @@ static void test_busy_loop_is_cancelled(void **state)
     green_chan_free(c);
 }
 
+static int count_turns(void *turns)
+{
+    while (green_yield() == 0)
+        ++*(int *)turns;
+    return 0;
+}
+
+/* Scenario 53: who always finds room lets others run. */
+static void test_busy_sender(void **state)
+{
+    green_chan *c = green_chan_make(sizeof(int), 1000);
+    int turns = 0;
+    (void)state;
+    green_thread *t = green_spawn(count_turns, &turns);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(i % 2 ? green_chan_send(c, &i) : green_chan_try_send(c, &i), 0);
+    assert_in_range(turns, 10, 20);
+    assert_int_equal(green_kill(t, NULL), 0);
+    green_chan_free(c);
+}
+
 /* ---- two hubs: every value arrives once; some give up on the way ---- */
 
 enum { ROUNDS = 3000, PAIRS = 3 };
@@ -359,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_handed_over_then_cancelled),
         cmocka_unit_test(test_sender_leaves),
         cmocka_unit_test(test_busy_loop_is_cancelled),
+        cmocka_unit_test(test_busy_sender),
         cmocka_unit_test(test_two_hubs),
         cmocka_unit_test(test_plain_os_thread),
     };

@@ -243,6 +243,50 @@ static void dialled_in_order(void **state)
     assert_none(green_dial("tcp", address), ECONNREFUSED, address);
 }
 
+/* One that has no room for another connection, on this address; its descriptors. */
+static void listen_silently(struct sockaddr_in *at, int fds[2])
+{
+    socklen_t size = sizeof *at;
+    for (int i = 0; i < 2; i++)
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fds[0], (struct sockaddr *)at, size), 0);
+    assert_int_equal(listen(fds[0], 0), 0);
+    assert_int_equal(getsockname(fds[0], (struct sockaddr *)at, &size), 0);
+    assert_int_equal(connect(fds[1], (struct sockaddr *)at, size), 0);
+}
+
+/* Scenarios 125, 135: one that does not answer leaves time for the next. */
+static void dialled_past_the_silent(void **state)
+{
+    struct addrinfo *list = NULL, hints = {.ai_socktype = SOCK_STREAM};
+    struct sockaddr_in at;
+    char address[64];
+    int silent[2];
+    green_conn *c = NULL;
+    (void)state;
+    if (!isolated || !loopback_up()) {
+        print_message("# skipped: no network of its own\n");
+        return;
+    }
+    assert_int_equal(getaddrinfo("both", NULL, &hints, &list), 0);
+    memcpy(&at, list->ai_addr, sizeof at);
+    bool first = at.sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+    freeaddrinfo(list);
+    listen_silently(&at, silent);
+    snprintf(address, sizeof address, "127.0.0.%d:%d", first ? 2 : 1, ntohs(at.sin_port));
+    green_listener *l = green_listen("tcp", address);
+    assert_non_null(l);
+    snprintf(address, sizeof address, "both:%d", ntohs(at.sin_port));
+    for (int64_t bound = 200 * GREEN_MS; c == NULL && bound < 20 * GREEN_SEC; bound *= 4)
+        green_within(bound)
+            c = green_dial("tcp", address);
+    assert_non_null(c);
+    assert_int_equal(green_conn_close(c), 0);
+    assert_int_equal(green_listener_close(l), 0);
+    close(silent[0]);
+    close(silent[1]);
+}
+
 /* ---- slow name servers ---- */
 
 static atomic_int inside;
@@ -519,6 +563,7 @@ int main(void)
         cmocka_unit_test(equal_lookups_are_one),
         cmocka_unit_test(different_questions),
         cmocka_unit_test(dialled_in_order),
+        cmocka_unit_test(dialled_past_the_silent),
         cmocka_unit_test(threads_and_fds_as_before),
     };
     return cmocka_run_group_tests(tests, open_pipe, NULL);
