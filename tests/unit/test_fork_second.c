@@ -10,28 +10,33 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { PERMITS = 500, CHILDREN = 64 };
+enum { PERMITS = 10000, CHILDREN = 32 };
 
 static green_semaphore permits[2] = {GREEN_SEMAPHORE_INIT(0), GREEN_SEMAPHORE_INIT(0)};
 static atomic_int rounds; /* of the first hub */
 static int second_at;     /* then the other one comes */
 
-static int release_all(void *arg)
+static int release_inside(void *arg)
 {
-    for (int i = 0; i < PERMITS; i++) {
-        if (green_semaphore_release(&permits[i % 2]) < 0)
+    for (int i = 0; i < PERMITS; i++)
+        if (green_semaphore_release(&permits[i % 2]) < 0 || green_yield() < 0)
             return -1;
-        if (arg != NULL)
-            green_yield();
-    }
-    return 0;
+    return arg != NULL;
 }
 
-static void *release_from_outside(void *arg)
+/* Not all at once: the other hub is to wait for each. */
+static void *release_outside(void *arg)
 {
     while (rounds < second_at)
         sched_yield();
-    return release_all(arg) < 0 ? permits : NULL;
+    for (int i = 0; i < PERMITS; i++) {
+        int round = rounds;
+        if (green_semaphore_release(&permits[i % 2]) < 0)
+            return permits;
+        for (int spins = 0; spins < 100 && rounds == round; spins++)
+            continue;
+    }
+    return arg;
 }
 
 /* Waits for one of them or for both, many of which end by their time. How many it has got. */
@@ -40,7 +45,7 @@ static int take_some(void)
     green_case cases[] = {
         green_case_acquire(&permits[0]),
         green_case_acquire(&permits[1]),
-        green_case_after((rounds % 7 + 1) * GREEN_US),
+        green_case_after((rounds % 7 + 1) * GREEN_US / 2),
     };
     int order[COUNT(cases)], got = 0;
     if (green_wait_cases(cases, (int)COUNT(cases), 1 + rounds % 2, order) < 0)
@@ -56,8 +61,8 @@ static int second_comes(void)
     pthread_t thread;
     void *failed = NULL;
     int got = 0;
-    must(pthread_create(&thread, NULL, release_from_outside, NULL) == 0);
-    green_thread *t = green_spawn(release_all, permits);
+    must(pthread_create(&thread, NULL, release_outside, NULL) == 0);
+    green_thread *t = green_spawn(release_inside, NULL);
     must(t != NULL);
     while (got < 2 * PERMITS) {
         int more = take_some();
