@@ -88,6 +88,36 @@ static void end_target(void)
         assert_int_equal(green_join(target, NULL), 0);
 }
 
+/* ---- hubs that end ---- */
+
+static green_event shielded;
+
+static int pass_shielded(void *arg)
+{
+    green_shield() {
+        green_event_set(&shielded);
+        pass(arg);
+    }
+    return 0;
+}
+
+static void begin_hub(void)
+{
+    green_spawn_options options = {.detached = true};
+    gate = shielded = (green_event)GREEN_EVENT_INIT;
+    assert_int_equal(green_hubs(2), 2);
+    options.hub = green_hub_nth(1);
+    assert_non_null(green_spawn_with(&options, pass_shielded, NULL));
+    assert_int_equal(green_event_wait(&shielded), 0);
+}
+
+static void end_hub(void)
+{
+    open_gate();
+    assert_int_equal(green_hubs_end(), 0);
+    assert_int_equal(green_hubs(2), 2); /* as before */
+}
+
 /* ---- groups, pools, streams ---- */
 
 static green_pool pool;
@@ -440,6 +470,7 @@ const struct call waits_inside[] = {
     {"join elsewhere", begin_far_target, join_target, open_gate, target_done, end_target,
      ALONE | LATE | YIELDS},
     {"wait all", begin_target, wait_all_target, open_gate, target_done, end_target, LATE},
+    {"hubs end", begin_hub, green_hubs_end, open_gate, NULL, end_hub, ALONE | LATE | NEVER_READY},
     {"hub idle", begin_target, green_hub_wait_idle, NULL, NULL, end_target, ON_MAIN},
     {"group join", begin_pool, join_group, open_gate, pool_empty, end_pool, ALONE | LATE | YIELDS},
     {"pool join", begin_pool, join_pool, open_gate, pool_empty, end_pool, ALONE | LATE | YIELDS},
