@@ -93,15 +93,22 @@ static int accept_all(struct post *post)
     }
 }
 
-static int post_run(void *arg)
+/* Nobody gets in any more, and who is in leaves. */
+static void post_close(struct post *post)
 {
-    struct post *post = arg;
-    int err = accept_all(post);
+    green_listener_close(post->listener);
+    post->listener = NULL;
     green_group_cancel(&post->group);
     green_shield()
         green_group_join(&post->group);
     while (!list_empty(&post->visits)) /* threads that were cancelled before they ran */
         visit_end(CONTAINER(post->visits.next, struct visit, link));
+}
+
+static int post_run(void *arg)
+{
+    int err = accept_all(arg);
+    post_close(arg);
     return err;
 }
 
@@ -136,14 +143,21 @@ static int posts_start(struct post *posts, int count)
     return 0;
 }
 
+/* All at once: what their handlers do last they do side by side, and nobody gets in meanwhile. */
+static void posts_cancel(struct post *posts, int count)
+{
+    green_shield()
+        for (int i = 1; i < count; i++)
+            green_cancel(posts[i].acceptor);
+}
+
 static void posts_end(struct post *posts, int count)
 {
     green_shield()
         for (int i = 0; i < count; i++) {
             if (posts[i].acceptor != NULL)
                 green_kill(posts[i].acceptor, NULL);
-            if (posts[i].listener != NULL)
-                green_listener_close(posts[i].listener);
+            green_listener_close(posts[i].listener); /* of a post that was not run */
         }
 }
 
@@ -180,7 +194,10 @@ GREEN_API int green_serve_with(const green_serve_options *options, const char *n
     list_init(&posts[0].visits);
     if (posts_start(posts, count) == 0) {
         announce(posts);
-        returned(post_run(posts));
+        int end = accept_all(posts);
+        posts_cancel(posts, count);
+        post_close(posts);
+        returned(end);
     }
     int err = errno;
     posts_end(posts, count);

@@ -260,6 +260,49 @@ static void two_hubs(void **state)
         assert_int_equal(green_conn_close(c[i]), 0);
 }
 
+static atomic_int leaving, together;
+
+/* Takes its leave when all the others do, too. */
+static int leave_together(green_conn *c, void *arg)
+{
+    struct server *s = arg;
+    char byte;
+    atomic_fetch_add(&s->begun, 1);
+    if (green_hub_self() != s->home)
+        atomic_fetch_add(&s->elsewhere, 1);
+    if (green_conn_write(c, "hello", 5) == 5)
+        green_conn_read(c, &byte, 1);
+    atomic_fetch_add(&leaving, 1);
+    green_shield() {
+        int64_t end = green_now() + 20 * GREEN_SEC;
+        while (atomic_load(&leaving) < atomic_load(&s->begun) && green_now() < end)
+            green_sleep(GREEN_MS);
+        if (green_now() < end)
+            atomic_fetch_add(&together, 1);
+    }
+    atomic_fetch_add(&s->over, 1);
+    return 0;
+}
+
+/* The hubs end side by side: what a handler does last holds up no other hub's. */
+static void hubs_end_together(void **state)
+{
+    enum { MANY = 20 };
+    struct server s = {.options.hubs = 2};
+    green_conn *c[MANY];
+    char got[5];
+    (void)state;
+    begin(&s, leave_together);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(green_conn_read_full(c[i] = dial(&s), got, 5), 5);
+    int elsewhere = atomic_load(&s.elsewhere);
+    assert_true(elsewhere > 0 && elsewhere < MANY);
+    end(&s);
+    assert_int_equal(atomic_load(&together), MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(green_conn_close(c[i]), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +314,7 @@ int main(void)
         cmocka_unit_test(without_descriptors),
         cmocka_unit_test(failures),
         cmocka_unit_test(two_hubs),
+        cmocka_unit_test(hubs_end_together),
     };
     green_hubs(2);
     return cmocka_run_group_tests(tests, NULL, NULL);
