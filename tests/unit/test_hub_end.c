@@ -204,6 +204,59 @@ static void test_end_takes_too_long(void **state)
     assert_os_threads(tasks);
 }
 
+struct churn {
+    int rounds;
+    atomic_int begun, ended;
+};
+
+static int count_and_nap(void *arg)
+{
+    struct churn *c = arg;
+    atomic_fetch_add(&c->begun, 1);
+    green_sleep(20 * GREEN_US);
+    atomic_fetch_add(&c->ended, 1);
+    return 0;
+}
+
+/* Hubs that were chosen a moment ago may be ending, or have ended. */
+static void *churn(void *arg)
+{
+    struct churn *c = arg;
+    for (int i = 0; i < c->rounds; i++) {
+        green_spawn_options options = {.hub = green_hub_next(), .detached = true};
+        for (int k = 0; k < 3; k++)
+            if (green_spawn_with(&options, count_and_nap, c) == NULL && errno != ESRCH)
+                return "cannot spawn";
+        if (i % 3 == 0 && green_hubs(3) < 0)
+            return "cannot make hubs";
+        green_within(i % 2 != 0 ? 10 * GREEN_US : INT64_MAX)
+            if (i % 5 == 0 && green_hubs_end() < 0 && errno != ETIMEDOUT)
+                return "cannot end hubs";
+    }
+    return NULL;
+}
+
+/* Scenario 63: while others make them, and put work there. */
+static void test_made_and_ended_by_many(void **state)
+{
+    struct churn c = {.rounds = fewer(320)};
+    pthread_t os_thread[3];
+    void *why = NULL;
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&os_thread[i], NULL, churn, &c), 0);
+    for (int i = 0; i < 3; i++) {
+        while (pthread_tryjoin_np(os_thread[i], &why) != 0)
+            green_sleep(GREEN_MS); /* this hub is one of those that get work */
+        assert_null(why);
+    }
+    assert_int_equal(green_hubs_end(), 0);
+    assert_int_equal(green_hub_wait_idle(), 0);
+    assert_true(c.begun > 0);
+    assert_int_equal(c.ended, c.begun);
+    assert_int_equal(green_hubs(1), 1);
+}
+
 /* ---- what is pending ---- */
 
 struct pending {
@@ -430,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_made_and_ended),
         cmocka_unit_test(test_ended_by_others),
         cmocka_unit_test(test_end_takes_too_long),
+        cmocka_unit_test(test_made_and_ended_by_many),
         cmocka_unit_test(test_pending_does_not_run),
         cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_join_while_the_hub_ends),
