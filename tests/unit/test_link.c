@@ -1,6 +1,7 @@
 /* test_link.c - being told of a thread's end (green/link.h), green_throw, spawning later, killing
  * many (green/thread.h). */
 #include "unit.h"
+#include <green/event.h>
 #include <green/link.h>
 #include <green/select.h>
 #include <stdatomic.h>
@@ -215,15 +216,26 @@ static int sleep_ms(void *ms)
     return green_sleep((intptr_t)ms * GREEN_MS);
 }
 
+static int wait_for_event(void *event)
+{
+    return green_event_wait(event);
+}
+
+static int outlive(void *other)
+{
+    return green_wait_all(other, 1);
+}
+
 /* Scenarios 6, 40: all, one, two, none of them; in the order of their ends; on several hubs. */
 static void test_wait(void **state)
 {
+    green_event go = GREEN_EVENT_INIT;
     green_thread *t[5];
     int ends[5];
     (void)state;
     green_hub_stats before = stats_now();
-    t[0] = green_spawn(sleep_ms, (void *)40);
-    t[1] = green_spawn(sleep_ms, (void *)20);
+    t[0] = green_spawn(outlive, &t[1]);
+    t[1] = green_spawn(wait_for_event, &go);
     t[2] = t[4] = NULL;
     t[3] = green_spawn(give, NULL);
     assert_int_equal(green_wait_some(t, 5, 0, ends), 0);
@@ -232,6 +244,7 @@ static void test_wait(void **state)
     assert_int_equal(green_wait_any(t, 5), 3);
     green_within(0)
         assert_int_equal(green_wait_some(t, 5, 1, ends), 1);
+    green_event_set(&go);
     assert_int_equal(green_wait_some(t, 5, 3, ends), 3);
     assert_true(ends[0] == 3 && ends[1] == 1 && ends[2] == 0 && ends[3] == -1);
     green_within(GREEN_MS)
@@ -274,14 +287,13 @@ static void test_wait_in_turn(void **state)
 }
 
 /* The number of its calls that were refused. */
-static int ignore_for_a_while(void *arg)
+static int ignore_until(void *event)
 {
     int refused = 0;
-    (void)arg;
     for (int i = 0; i < 3; i++)
         refused += green_sleep(3600 * GREEN_SEC) < 0;
     green_shield()
-        green_sleep(20 * GREEN_MS);
+        green_event_wait(event);
     return refused;
 }
 
@@ -295,12 +307,13 @@ static void count_call(green_link *link)
 static void test_kill_all(void **state)
 {
     green_spawn_options later = {.delay = 3600 * GREEN_SEC};
+    green_event no_more = GREEN_EVENT_INIT;
     green_thread *t[6];
     atomic_int ends[6] = {0};
     (void)state;
     green_hub_stats before = stats_now();
     t[0] = green_spawn(sleep_long, NULL);
-    t[1] = green_spawn(ignore_for_a_while, NULL);
+    t[1] = green_spawn(ignore_until, &no_more);
     t[2] = green_spawn(give, NULL);
     green_yield();
     t[3] = green_spawn_with(&later, give, NULL);
@@ -314,6 +327,7 @@ static void test_kill_all(void **state)
     assert_null(t[0]);
     assert_non_null(t[1]);
     assert_int_equal(ends[1], 0);
+    green_event_set(&no_more);
     assert_int_equal(green_kill_all(t, 6), 0);
     for (int i = 0; i < 6; i++) {
         assert_null(t[i]);
