@@ -18,8 +18,9 @@ typedef struct green_serve_options {
 
 /* Accept connections at an address (see green/conn.h) for ever; other threads run. options and arg
  * are used until it returns. Returns only -1: with ECANCELED or ETIMEDOUT when the caller is
- * cancelled or its deadline expires: then connections have been cancelled and their handlers have
- * returned; or with what made listening fail.
+ * cancelled or its deadline expires: then nobody gets in any more, connections have been cancelled,
+ * and their handlers have returned (last words are for green_shield); or with what made listening
+ * fail.
  *
  * With several hubs each has a listener of its own (SO_REUSEPORT), and a handler runs on the OS
  * thread of the hub that accepted; handlers of one hub see the deadline of the call, others do not.
