@@ -89,10 +89,9 @@ struct locker {
 
 static int lock_second(struct locker *l)
 {
-    struct lock second = *l->second;
-    if (!l->read_second)
-        return lock(l->second);
-    return second.kind == WRITE ? green_rwlock_read(&l->second->rwlock) : lock(l->second);
+    if (l->read_second && l->second->kind == WRITE)
+        return green_rwlock_read(&l->second->rwlock);
+    return lock(l->second);
 }
 
 static int lock_both(void *arg)

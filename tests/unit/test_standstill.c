@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -463,6 +464,7 @@ int main(void)
         cmocka_unit_test(test_hub_ends),
         cmocka_unit_test(test_os_thread_ends),
     };
-    strangers = os_threads() != 3; /* with . and .. */
+    struct stat st;
+    strangers = stat("/proc/self/task", &st) < 0 || st.st_nlink != 3; /* as the library sees it */
     return cmocka_run_group_tests_name("standstill", tests, NULL, NULL);
 }
