@@ -1,25 +1,12 @@
 /* bench_hubs.c - what hubs share: the cost of a step in CPU time of both, and in time. */
 #include "bench.h"
-#include <green/channel.h>
+#include "pairs.h"
 #include <green/event.h>
 #include <green/group.h>
-#include <green/hub.h>
 #include <green/mutex.h>
 #include <green/offload.h>
-#include <green/thread.h>
 
 static green_hub *other;
-
-static green_thread *spawn_there(int (*fn)(void *), void *arg)
-{
-    green_spawn_options options = {.hub = other};
-    green_thread *t = green_spawn_with(&options, fn, arg);
-    if (t == NULL) {
-        perror("bench_hubs: a thread on another hub");
-        exit(1);
-    }
-    return t;
-}
 
 static int nothing(void *arg)
 {
@@ -30,7 +17,7 @@ static int nothing(void *arg)
 static void spawns(long n)
 {
     while (n-- > 0)
-        green_join(spawn_there(nothing, NULL), NULL);
+        green_join(spawn_on(other, nothing, NULL), NULL);
 }
 
 static void look(void *arg)
@@ -44,32 +31,10 @@ static void calls(long n)
         green_hub_run(other, look, NULL);
 }
 
-struct pair {
-    green_chan *there, *back;
-};
-
-static int echo_values(void *arg)
-{
-    struct pair *p = arg;
-    long v;
-    while (green_chan_recv(p->there, &v) > 0)
-        green_chan_send(p->back, &v);
-    return 0;
-}
-
 /* One thread here and one there: both hubs fall asleep in between. */
-static void round_trips(long n)
+static void rendezvous(long n)
 {
-    struct pair p = {green_chan_make(sizeof n, 0), green_chan_make(sizeof n, 0)};
-    green_thread *t = spawn_there(echo_values, &p);
-    for (long v = 0; v < n; v++) {
-        green_chan_send(p.there, &v);
-        green_chan_recv(p.back, &v);
-    }
-    green_chan_close(p.there);
-    green_join(t, NULL);
-    green_chan_free(p.there);
-    green_chan_free(p.back);
+    round_trips(other, n, 0);
 }
 
 static int receive_all(void *chan)
@@ -84,7 +49,7 @@ static int receive_all(void *chan)
 static void stream(long n)
 {
     green_chan *c = green_chan_make(sizeof n, 64);
-    green_thread *t = spawn_there(receive_all, c);
+    green_thread *t = spawn_on(other, receive_all, c);
     for (; n > 0; n--)
         green_chan_send(c, &n);
     green_chan_close(c);
@@ -115,7 +80,7 @@ static void many_round_trips(long n)
         pairs[i].there = green_chan_make(sizeof n, 0);
         pairs[i].back = green_chan_make(sizeof n, 1);
         green_chan_send(pairs[i].back, &each);
-        t[i] = spawn_there(echo_values, &pairs[i]);
+        t[i] = spawn_on(other, echo_values, &pairs[i]);
         green_group_spawn(&here, ask, &pairs[i]);
     }
     green_group_join(&here);
@@ -144,7 +109,7 @@ static void lock_alone(long n)
 
 static void lock_both(long n)
 {
-    green_thread *t = spawn_there(lock_often, (void *)(n / 2));
+    green_thread *t = spawn_on(other, lock_often, (void *)(n / 2));
     lock_often((void *)(n / 2));
     green_join(t, NULL);
 }
@@ -180,7 +145,7 @@ int main(void)
     measure_both("mutex that two hubs want", lock_both, 20000);
     measure_both("call (green_hub_run)", calls, 10000);
     measure_both("spawn + join", spawns, 10000);
-    measure_both("channel round trip, both hubs idle", round_trips, 10000);
+    measure_both("channel round trip, both hubs idle", rendezvous, 10000);
     measure_both("channel round trip, 32 pairs", many_round_trips, 32000);
     measure_both("value through a buffer of 64", stream, 100000);
     measure_both("green_offload and back", offloads, 10000);

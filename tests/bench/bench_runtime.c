@@ -2,12 +2,10 @@
  * Prints a line a figure. What threads share is in bench_sync, other hubs are in bench_hubs. For
  * memory at a million threads there is examples/sleepers. */
 #include "bench.h"
-#include <green/channel.h>
+#include "pairs.h"
 #include <green/deadline.h>
 #include <green/group.h>
 #include <green/select.h>
-#include <green/thread.h>
-#include <stdio.h>
 
 static int yield_often(void *n)
 {
@@ -67,42 +65,14 @@ static void scopes(long n)
             green_yield();
 }
 
-struct pair {
-    green_chan *there, *back;
-};
-
-static int echo_values(void *arg)
-{
-    struct pair *p = arg;
-    long v;
-    while (green_chan_recv(p->there, &v) > 0)
-        green_chan_send(p->back, &v);
-    return 0;
-}
-
-/* Round trips over two channels. */
-static void round_trips(long n, size_t capacity)
-{
-    struct pair p = {green_chan_make(sizeof n, capacity), green_chan_make(sizeof n, capacity)};
-    green_thread *t = green_spawn(echo_values, &p);
-    for (long v = 0; v < n; v++) {
-        green_chan_send(p.there, &v);
-        green_chan_recv(p.back, &v);
-    }
-    green_chan_close(p.there);
-    green_join(t, NULL);
-    green_chan_free(p.there);
-    green_chan_free(p.back);
-}
-
 static void rendezvous(long n)
 {
-    round_trips(n, 0);
+    round_trips(NULL, n, 0);
 }
 
 static void buffered(long n)
 {
-    round_trips(n, 8);
+    round_trips(NULL, n, 8);
 }
 
 static int echo_either(void *arg)
