@@ -78,13 +78,11 @@ static void tell(struct green_hub *hub, green_group *g, int err)
     g->why = NULL;
 }
 
-const char why_cancelled[] = "end of group";
-
-static int await_a_child(struct green_hub *hub, green_group *g, const char *why)
+static int await_a_child(struct green_hub *hub, green_group *g)
 {
     struct wait_queue queue = {0};
     g->joiner = &queue;
-    int err = park(hub, &queue, WAIT_BACK, INT64_MAX, why, (long)g);
+    int err = park(hub, &queue, WAIT_BACK, INT64_MAX, "end of group", (long)g);
     g->joiner = NULL;
     return err;
 }
@@ -97,7 +95,7 @@ static int await_children(struct green_hub *hub, green_group *g)
     int err = 0;
     while (g->live > 0 && err == 0) {
         tie_on(hub, &tie, "a group with", NULL, NULL, g);
-        err = await_a_child(hub, g, "end of group");
+        err = await_a_child(hub, g);
         tie_off(&tie);
     }
     return err;
@@ -109,7 +107,7 @@ static void await_cancelled(struct green_hub *hub, green_group *g)
 {
     green_shield()
         while (g->live > 0 && hub->current != &hub->loop)
-            await_a_child(hub, g, why_cancelled);
+            await_a_child(hub, g);
 }
 
 GREEN_API int green_group_join(green_group *g)

@@ -100,7 +100,7 @@ static void end_wait(struct green_hub *hub)
     struct green_thread *main = hub->heir != NULL ? hub->heir : &hub->main;
     char text[220] = "";
     struct report r = {hub, {text, sizeof text, 0}};
-    if (main->state != THREAD_PARKED || main->why == why_cancelled || hub->ending)
+    if (main->state != THREAD_PARKED || main->shields > 0 || hub->ending)
         return;
     hubs_each(tell_hub, &r);
     error_note(main, EDEADLK, "nothing can end this wait: %s", text);

@@ -119,10 +119,6 @@ void thread_reap(struct green_hub *hub);
  * thread->object is that one. */
 extern const char why_join[];
 
-/* The same for a wait that must not fail: the end of threads that its caller's memory is lent to.
- */
-extern const char why_cancelled[];
-
 /* Tell the joiner on another hub (join.c). */
 void far_join_end(struct green_thread *thread);
 

@@ -30,7 +30,8 @@
  *    counts as able to wake anybody as long as it is there; if it ends while all others wait, that
  *    is noticed after at most as long again. Handlers of sigaction(2) do not count: they
  *    must not call this library, and a descriptor that they write to does. Nothing is told in
- *    a child that another thread than main has forked.
+ *    a child that another thread than main has forked, nor behind a shield: what is shielded may
+ *    rely on its waits.
  *
  * fork(2) may be called from any green thread. In the child that one alone is left, on a hub of its
  * own that is made at its first call that needs one: a child that just execs pays nothing, and the

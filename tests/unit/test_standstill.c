@@ -13,6 +13,7 @@
 #include <green/signal.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -197,6 +198,31 @@ static void test_message_left(void **state)
     (void)state;
     hub_post(self_hub(), &word.message);
     assert_int_equal(park(self_hub(), &word.queue, WAIT_BACK, INT64_MAX, "a word", 0), 0);
+}
+
+static struct word late = {.message.run = arrive};
+
+/* What a program's handler must not do. */
+static void send_late(int number)
+{
+    (void)number;
+    hub_post(self_hub(), &late.message);
+}
+
+/* Scenario 62: nor behind a shield; what comes all the same is not missed. */
+static void test_shielded(void **state)
+{
+    const struct sigaction action = {.sa_handler = send_late, .sa_flags = SA_RESTART};
+    const struct itimerval once = {{0, 0}, {0, 50000}};
+    struct sigaction before;
+    int err = -1;
+    (void)state;
+    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &once, NULL), 0);
+    green_shield()
+        err = park(self_hub(), &late.queue, WAIT_BACK, INT64_MAX, "a word", 0);
+    assert_int_equal(err, 0);
+    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
 }
 
 /* ---- other OS threads, lanes ---- */
@@ -448,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_events_left),
 #ifndef GREEN_TEST_EMULATED
         cmocka_unit_test(test_signal_left),
+        cmocka_unit_test(test_shielded),
 #endif
         cmocka_unit_test(test_message_left),
         cmocka_unit_test(test_os_thread_ends),
