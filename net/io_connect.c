@@ -3,6 +3,21 @@
 #include "shared.h"
 #include "sys.h"
 #include <fcntl.h>
+#include <pthread.h>
+
+/* Hubs in it look at a listener and accept from it: see accept_blocking. */
+static green_guard accepting;
+
+/* Who was in it is not in the child. */
+static void forked(void)
+{
+    accepting = (green_guard){0};
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, forked);
+}
 
 struct accept_call {
     struct sockaddr *addr;
@@ -14,7 +29,6 @@ struct accept_call {
  * come between. (If another process does, the call blocks: give such listeners O_NONBLOCK.) */
 static long accept_blocking(const struct op *op, const struct accept_call *c)
 {
-    static green_guard accepting;
     struct green_hub *hub = self_hub();
     struct pollfd p = {op->fd, POLLIN, 0};
     guard_enter(hub, &accepting);
