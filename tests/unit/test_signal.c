@@ -12,6 +12,14 @@
 
 #define USR1 GREEN_SIGNALS(SIGUSR1)
 
+/* ThreadSanitizer keeps a signal that comes while no call waits for the green thread that runs
+ * then: it is handled when that calls something, which may be never. */
+#if defined(__SANITIZE_THREAD__)
+enum { KEPT = 1 };
+#else
+enum { KEPT = 0 };
+#endif
+
 static green_signal *subscribed(const int *signals)
 {
     green_signal *s = green_signal_open(signals);
@@ -389,8 +397,12 @@ static int interrupted(const char *what, char *rest, size_t size)
     green_process *p = green_process_spawn(&o, (char *const[]){"test_signal", (char *)what, NULL});
     assert_non_null(p);
     assert_int_equal(green_read(green_process_fd(p, 1), line, sizeof line), 7);
-    assert_int_equal(green_process_signal(p, SIGINT), 0);
-    ssize_t n = green_read(green_process_fd(p, 1), rest, size - 1);
+    ssize_t n = -1;
+    do { /* again, where the first has been kept */
+        assert_int_equal(green_process_signal(p, SIGINT), 0);
+        green_within(KEPT ? 10 * GREEN_SEC : INT64_MAX)
+            n = green_read(green_process_fd(p, 1), rest, size - 1);
+    } while (KEPT && n < 0 && errno == ETIMEDOUT);
     assert_true(n >= 0);
     rest[n] = '\0';
     assert_int_equal(green_process_wait(p, &status), 0);
