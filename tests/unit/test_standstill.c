@@ -202,27 +202,32 @@ static void test_message_left(void **state)
 
 static struct word late = {.message.run = arrive};
 
-/* What a program's handler must not do. */
+/* What a program's handler must not do. Once, however many signals come. */
 static void send_late(int number)
 {
+    static volatile sig_atomic_t sent;
     (void)number;
-    hub_post(self_hub(), &late.message);
+    if (!sent)
+        hub_post(self_hub(), &late.message);
+    sent = 1;
 }
 
 /* Scenario 62: nor behind a shield; what comes all the same is not missed. */
 static void test_shielded(void **state)
 {
     const struct sigaction action = {.sa_handler = send_late, .sa_flags = SA_RESTART};
-    const struct itimerval once = {{0, 0}, {0, 50000}};
+    const struct itimerval often = {{0, 50000}, {0, 50000}}, off = {{0, 0}, {0, 0}};
     struct sigaction before;
     int err = -1;
     (void)state;
     assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
-    assert_int_equal(setitimer(ITIMER_REAL, &once, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
     green_shield()
         err = park(self_hub(), &late.queue, WAIT_BACK, INT64_MAX, "a word", 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &off, NULL), 0);
     assert_int_equal(err, 0);
-    assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+    if (!RUNNING_ON_VALGRIND) /* it may bring one late */
+        assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
 }
 
 /* ---- other OS threads, lanes ---- */
