@@ -33,7 +33,8 @@ static ssize_t more(green_reader *r)
         memmove(r->room, r->room + r->first, r->count);
     r->first = 0;
     if (r->count + 1 >= r->size)
-        return fail(EMSGSIZE, "a line is longer than the %zu bytes that there is room for",
+        return fail(EMSGSIZE,
+                    "a line is longer, with its end, than the %zu bytes that there is room for",
                     r->count);
     ssize_t n = r->read(r->source, r->room + r->count, r->size - 1 - r->count);
     r->count += n > 0 ? (size_t)n : 0;

@@ -21,7 +21,7 @@ typedef struct green_reader {
     ssize_t (*read)(void *source, void *buf, size_t n); /* as read(2) */
     void *source;
     char *room;          /* the caller's memory, for what was read ahead */
-    size_t size;         /* of it: a line is shorter than that */
+    size_t size;         /* of it: a line, with what ends it, is shorter than that */
     size_t first, count; /* private: what is there, and not handed out */
 } green_reader;
 
