@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <green/fd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <unistd.h>
 
 static inline int tcp_listen(struct sockaddr_in *addr)
@@ -51,6 +52,20 @@ static inline void close_pair(int fd[2])
 {
     assert_int_equal(green_close(fd[0]), 0);
     assert_int_equal(green_close(fd[1]), 0);
+}
+
+static inline void *close_it(void *fd)
+{
+    return green_close(*(int *)fd) == 0 ? NULL : "failed";
+}
+
+/* By an OS thread that has no hub; the word of it has yet to arrive in this one. */
+static inline bool close_elsewhere(int fd)
+{
+    pthread_t thread;
+    void *why = "not made";
+    return pthread_create(&thread, NULL, close_it, &fd) == 0 && pthread_join(thread, &why) == 0 &&
+           why == NULL;
 }
 
 struct flow {

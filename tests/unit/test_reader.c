@@ -29,8 +29,8 @@ static ssize_t read_piece(void *source, void *buf, size_t n)
     return (ssize_t)n;
 }
 
-static const char text[] = "one\r\n\ntwo three\n\r\nfo\rur\nlast";
-static const char *const lines[] = {"one", "", "two three", "", "fo\rur", "last"};
+static const char text[] = "one\r\n\ntwo three\n\r\nfo\rur\nlast\r";
+static const char *const lines[] = {"one", "", "two three", "", "fo\rur", "last\r"};
 
 /* In every piece and every room that can have them, and a failure at every place takes nothing. */
 static void test_lines_in_pieces(void **state)
