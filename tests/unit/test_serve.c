@@ -260,6 +260,49 @@ static void two_hubs(void **state)
         assert_int_equal(green_conn_close(c[i]), 0);
 }
 
+static atomic_bool may_leave;
+
+static int leave_when_told(green_conn *c, void *arg)
+{
+    struct server *s = arg;
+    char byte;
+    atomic_fetch_add(&s->begun, 1);
+    green_conn_read(c, &byte, 1);
+    green_shield() {
+        int64_t end = green_now() + 20 * GREEN_SEC;
+        while (!may_leave && green_now() < end)
+            green_sleep(GREEN_MS);
+    }
+    atomic_fetch_add(&s->over, 1);
+    return 0;
+}
+
+static bool refuses(struct server *s)
+{
+    green_conn *c = green_dial(s->network, s->address);
+    green_conn_close(c);
+    return c == NULL && errno == ECONNREFUSED;
+}
+
+/* While handlers take their leave nobody gets in any more, on whatever hub. */
+static void closed_to_newcomers(void **state)
+{
+    (void)state;
+    for (int hubs = 1; hubs <= 2; hubs++) {
+        struct server s = {.options.hubs = hubs};
+        may_leave = false;
+        begin(&s, leave_when_told);
+        green_conn *c = dial(&s);
+        wait_for(atomic_load(&s.begun) == 1);
+        assert_int_equal(green_cancel(s.thread), 0);
+        wait_for(refuses(&s));
+        assert_int_equal(atomic_load(&s.over), 0);
+        may_leave = true;
+        end(&s);
+        assert_int_equal(green_conn_close(c), 0);
+    }
+}
+
 static atomic_int leaving, together;
 
 /* Takes its leave when all the others do, too. */
@@ -314,6 +357,7 @@ int main(void)
         cmocka_unit_test(without_descriptors),
         cmocka_unit_test(failures),
         cmocka_unit_test(two_hubs),
+        cmocka_unit_test(closed_to_newcomers),
         cmocka_unit_test(hubs_end_together),
     };
     green_hubs(2);
