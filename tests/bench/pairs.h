@@ -1,4 +1,5 @@
-/* pairs.h - two threads with a channel each way, for the benches of one hub and of several. */
+/* pairs.h - two threads with a channel each way, for the benches that measure words there and
+ * back: of one hub, of several, beside other libraries. */
 #pragma once
 #include <green/channel.h>
 #include <green/hub.h>

@@ -210,6 +210,20 @@ class Case(unittest.TestCase):
         for word in words:
             self.assertIn(word.lower(), lines[0].lower())
 
+    def assert_shows(self, program, shown):
+        """A program shows what each name stands for, and without an argument all of it."""
+
+        def show(*argv):
+            done = run([program, *argv], env={"LC_ALL": "C"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return [line.strip() for line in done.stdout.splitlines()]
+
+        lines = [f"{name}: {text}" for name, text in shown.items()]
+        self.assertEqual(show(), lines)
+        for name, line in zip(shown, lines):
+            with self.subTest(name):
+                self.assertEqual(show(name), [line])
+
 
 class EchoClients:
     """Many connections to an echo server, all open at once, driven by one thread."""

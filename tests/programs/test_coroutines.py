@@ -12,18 +12,8 @@ SHOWN = {
 
 
 class Coroutines(harness.Case):
-    def show(self, *argv):
-        done = harness.run([harness.example("coroutines"), *argv], env={"LC_ALL": "C"})
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return [line.strip() for line in done.stdout.splitlines()]
-
-    def test_all(self):
-        self.assertEqual(self.show(), [f"{name}: {text}" for name, text in SHOWN.items()])
-
-    def test_each(self):
-        for name, text in SHOWN.items():
-            with self.subTest(name):
-                self.assertEqual(self.show(name), [f"{name}: {text}"])
+    def test_shown(self):
+        self.assert_shows(harness.example("coroutines"), SHOWN)
 
     def test_unknown(self):
         self.assert_complains([harness.example("coroutines"), "threads"], "threads")

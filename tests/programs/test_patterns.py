@@ -18,18 +18,8 @@ SHOWN = {
 
 
 class Patterns(harness.Case):
-    def show(self, *argv, **env):
-        done = harness.run([harness.example("patterns"), *argv], env={"LC_ALL": "C", **env})
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return [line.strip() for line in done.stdout.splitlines()]
-
-    def test_all(self):
-        self.assertEqual(self.show(), [f"{name}: {text}" for name, text in SHOWN.items()])
-
-    def test_each(self):
-        for name, text in SHOWN.items():
-            with self.subTest(name):
-                self.assertEqual(self.show(name), [f"{name}: {text}"])
+    def test_shown(self):
+        self.assert_shows(harness.example("patterns"), SHOWN)
 
     def test_unknown(self):
         self.assert_complains([harness.example("patterns"), "ticket"], "ticket")

@@ -1,4 +1,5 @@
 /* libgreen.c - this library, as one of the peers: see peer.h. */
+#include "../pairs.h"
 #include "peer.h"
 #include <green.h>
 
@@ -29,31 +30,9 @@ static void peer_spawns(long n)
         green_join(green_spawn(nothing, NULL), NULL);
 }
 
-struct pair {
-    green_chan *there, *back;
-};
-
-static int answer(void *arg)
-{
-    struct pair *p = arg;
-    long v;
-    while (green_chan_recv(p->there, &v) > 0)
-        green_chan_send(p->back, &v);
-    return 0;
-}
-
 static void peer_round_trips(long n)
 {
-    struct pair p = {green_chan_make(sizeof n, 0), green_chan_make(sizeof n, 0)};
-    green_thread *t = green_spawn(answer, &p);
-    for (long v = 0; v < n; v++) {
-        green_chan_send(p.there, &v);
-        green_chan_recv(p.back, &v);
-    }
-    green_chan_close(p.there);
-    green_join(t, NULL);
-    green_chan_free(p.there);
-    green_chan_free(p.back);
+    round_trips(NULL, n, 0);
 }
 
 static int sleep_long(void *arg)
