@@ -219,6 +219,7 @@ void workers_forked(void)
         workers = w->next;
         memory_put(w);
     }
+    pthread_cond_init(&started, NULL); /* it would wait for the parent's OS threads to leave it */
     leaving = (green_wait_group)GREEN_WAIT_GROUP_INIT;
     pthread_mutex_unlock(&lock);
 }

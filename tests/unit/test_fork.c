@@ -463,15 +463,59 @@ static void locks_of_others(void **state)
     green_process_destroy(child);
 }
 
+/* ---- what another OS thread waits for just then ---- */
+
+static void *make_hubs(void *failed)
+{
+    while (!enough)
+        if (green_hubs(8) < 0 || green_hubs_end() < 0)
+            return failed;
+    return NULL;
+}
+
+static int hubs_in_time(void)
+{
+    alarm(30); /* it would wait for ever */
+    must(green_hubs(4) == 4 && green_hubs_end() == 0);
+    return 0;
+}
+
+/* Scenarios 120, 157: it waits for the hubs that it makes. */
+static void hubs_under_way(void **state)
+{
+    pthread_t other;
+    void *failed = NULL;
+#if defined(__SANITIZE_THREAD__)
+    print_message("# skipped: ThreadSanitizer loses count of OS threads in such a child\n");
+    return;
+#endif
+    green_hub_stats before = stats_now();
+    enough = false;
+    assert_int_equal(pthread_create(&other, NULL, make_hubs, state), 0);
+    for (int i = 0; i < fewer(64); i++)
+        in_child(hubs_in_time);
+    enough = true;
+    assert_int_equal(pthread_join(other, &failed), 0);
+    assert_null(failed);
+    assert_nothing_left(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parent_is_unaffected),       cmocka_unit_test(children_fork),
-        cmocka_unit_test(child_ends_with_its_thread), cmocka_unit_test(another_hub_forks),
-        cmocka_unit_test(an_os_thread_forks),         cmocka_unit_test(child_closes_all),
-        cmocka_unit_test(calls_on_what_is_gone),      cmocka_unit_test(deadline_goes_along),
-        cmocka_unit_test(signals_go_along),           cmocka_unit_test(handlers_stay_behind),
-        cmocka_unit_test(processes_in_a_child),       cmocka_unit_test(locks_of_others),
+        cmocka_unit_test(parent_is_unaffected),
+        cmocka_unit_test(children_fork),
+        cmocka_unit_test(child_ends_with_its_thread),
+        cmocka_unit_test(another_hub_forks),
+        cmocka_unit_test(an_os_thread_forks),
+        cmocka_unit_test(child_closes_all),
+        cmocka_unit_test(calls_on_what_is_gone),
+        cmocka_unit_test(deadline_goes_along),
+        cmocka_unit_test(signals_go_along),
+        cmocka_unit_test(handlers_stay_behind),
+        cmocka_unit_test(processes_in_a_child),
+        cmocka_unit_test(locks_of_others),
+        cmocka_unit_test(hubs_under_way),
     };
     parent = getpid();
     green_self(); /* the hub has descriptors, too */
