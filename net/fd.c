@@ -258,28 +258,30 @@ static void tell(struct green_hub *hub, struct fd *s)
     hub_post(hub, &s->far);
 }
 
-static void mark_stale(struct green_hub *hub, void *arg)
+static bool mark_stale(struct green_hub *hub, void *arg)
 {
     struct far_close *c = arg;
     if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
-        return;
+        return true;
     struct fd *s = (struct fd *)hub->fds + c->fd;
     if (!s->watched && s->kind == FD_UNKNOWN && s->flags == 0)
-        return; /* nothing to forget */
+        return true; /* nothing to forget */
     s->generation++;
     s->stale = true;
     if (s->watched)
         tell(hub, s);
+    return true;
 }
 
-static void check_watch(struct green_hub *hub, void *arg)
+static bool check_watch(struct green_hub *hub, void *arg)
 {
     struct far_close *c = arg;
     if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
-        return;
+        return true;
     struct fd *s = (struct fd *)hub->fds + c->fd;
     if (s->watched)
         tell(hub, s);
+    return true;
 }
 
 void fd_forget(int fd)

@@ -117,16 +117,16 @@ static void run_there(struct message *message)
 }
 
 /* A hub in the list takes messages, even if it is just being destroyed. */
-static void ask(struct green_hub *hub, void *arg)
+static bool ask(struct green_hub *hub, void *arg)
 {
     struct dump *d = arg;
     if (d->of != NULL && d->of != hub)
-        return;
+        return true;
     struct part *p = memory_get(sizeof *p);
     d->found = true;
     d->cut = d->cut || p == NULL;
     if (p == NULL)
-        return;
+        return true;
     p->message.run = run_there;
     p->next = d->parts;
     p->dump = d;
@@ -135,10 +135,11 @@ static void ask(struct green_hub *hub, void *arg)
     d->parts = p;
     if (hub == d->from) {
         write_down(p);
-        return;
+        return true;
     }
     d->open++;
     hub_post(hub, &p->message);
+    return true;
 }
 
 /* Leave the parts that nobody has written yet. */

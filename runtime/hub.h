@@ -173,8 +173,8 @@ bool hubs_post(struct green_hub *hub, struct message *message);
 void hubs_share(struct green_hub *hub);
 void hubs_unshare(struct green_hub *hub);
 int hubs_sharing(struct green_hub *hub);
-/* Call each hub's visitor under the list's lock. It must not block. */
-void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg);
+/* Visit each hub, under the list's lock, as long as that returns true. It must not block. */
+void hubs_each(bool (*visit)(struct green_hub *hub, void *arg), void *arg);
 
 /* hub_worker.c */
 /* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */

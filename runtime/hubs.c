@@ -77,11 +77,12 @@ bool hubs_others(struct green_hub *hub)
     return count > (hub != NULL);
 }
 
-void hubs_each(void (*visit)(struct green_hub *hub, void *arg), void *arg)
+void hubs_each(bool (*visit)(struct green_hub *hub, void *arg), void *arg)
 {
     pthread_mutex_lock(&lock);
-    for (struct list *l = all.next; l != &all; l = l->next)
-        visit(CONTAINER(l, struct green_hub, hubs), arg);
+    struct list *l = all.next;
+    while (l != &all && visit(CONTAINER(l, struct green_hub, hubs), arg))
+        l = l->next;
     pthread_mutex_unlock(&lock);
 }
 

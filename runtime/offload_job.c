@@ -60,14 +60,15 @@ static void call_back(struct message *message)
     offload_drop(&j->job);
 }
 
-static void post_if_it_is(struct green_hub *hub, void *arg)
+static bool post_if_it_is(struct green_hub *hub, void *arg)
 {
     struct green_job *j = arg;
     if (hub != j->hub || hub->number != j->hub_number)
-        return;
+        return true;
     offload_take(&j->job);
     j->message.run = call_back;
     hub_post(hub, &j->message);
+    return false;
 }
 
 static void ran(struct offload_job *job)

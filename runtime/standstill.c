@@ -16,8 +16,9 @@ static atomic_int helpers;   /* OS threads of lanes */
 static atomic_int jobs;      /* of theirs */
 static atomic_bool expected; /* but for these jobs somebody would have found a standstill */
 
-/* What there is to see of all hubs at one time; no later one is alike if any was awake since: then
- * `rests` is more, and with a new one in the place of another `numbers` is. */
+/* What there is to see of all hubs at one time, or up to the first one that is awake; no later one
+ * is alike if any was awake since: then `rests` is more, and with a new one in the place of another
+ * `numbers` is. */
 struct view {
     unsigned hubs;
     uint64_t numbers, rests; /* sums */
@@ -26,7 +27,7 @@ struct view {
 };
 
 /* Mail first: until it is taken the hub rests. */
-static void see(struct green_hub *hub, void *arg)
+static bool see(struct green_hub *hub, void *arg)
 {
     struct view *v = arg;
     bool mail = atomic_load(&hub->inbox) != NULL || atomic_load(&hub->in_ring);
@@ -34,9 +35,10 @@ static void see(struct green_hub *hub, void *arg)
     v->hubs++;
     v->numbers += hub->number;
     v->rests += rests;
-    v->still = v->still && !mail && rests % 2 != 0;
+    v->still = !mail && rests % 2 != 0;
     if (v->teller == NULL && !hub->worker)
         v->teller = hub;
+    return v->still;
 }
 
 static struct view view_all(void)
@@ -85,14 +87,15 @@ struct report {
 };
 
 /* They rest, and nobody changes their threads. */
-static void tell_hub(struct green_hub *hub, void *arg)
+static bool tell_hub(struct green_hub *hub, void *arg)
 {
     struct report *r = arg;
-    for (struct list *l = hub->threads.next; l != &hub->threads; l = l->next) {
-        if (r->words.length + 1 == r->words.size)
-            return;
+    bool room = true;
+    for (struct list *l = hub->threads.next; l != &hub->threads && room; l = l->next) {
         tell_thread(CONTAINER(l, struct green_thread, all), r->to, &r->words);
+        room = r->words.length + 1 < r->words.size;
     }
+    return room;
 }
 
 static void end_wait(struct green_hub *hub)
@@ -150,21 +153,18 @@ int64_t standstill_look(struct green_hub *hub)
     return INT64_MAX;
 }
 
-static void ring_teller(struct green_hub *hub, void *arg)
+static bool ring_teller(struct green_hub *hub, void *arg)
 {
-    bool *found = arg;
-    if (*found || hub->worker)
-        return;
-    *found = true;
-    if (atomic_load(&hub->rests) % 2 != 0)
+    (void)arg;
+    if (!hub->worker && atomic_load(&hub->rests) % 2 != 0)
         hub_ring(hub);
+    return hub->worker;
 }
 
 void standstill_again(void)
 {
-    bool found = false;
     if (self_alone())
-        hubs_each(ring_teller, &found);
+        hubs_each(ring_teller, NULL);
 }
 
 /* ---- the OS threads of lanes ---- */
