@@ -33,6 +33,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t started = PTHREAD_COND_INITIALIZER;
 static struct worker *workers;
 static green_wait_group leaving = GREEN_WAIT_GROUP_INIT; /* those told, and not over */
+static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the worker's OS thread ---- */
 
@@ -182,10 +183,21 @@ static struct worker *take_over(void)
     return w;
 }
 
+/* One caller at a time, so that none goes on before the OS threads are gone. */
+static void join_all(void)
+{
+    struct worker *w;
+    pthread_mutex_lock(&joining);
+    while ((w = take_over()) != NULL) {
+        pthread_join(w->os_thread, NULL);
+        memory_put(w);
+    }
+    pthread_mutex_unlock(&joining);
+}
+
 GREEN_API int green_hubs_end(void)
 {
     struct green_hub *hub = hub_here();
-    struct worker *w;
     if (hub == NULL)
         return -1;
     if (hub->current == &hub->loop || is_worker(hub))
@@ -193,10 +205,7 @@ GREEN_API int green_hubs_end(void)
     tell_all();
     if (green_wait_group_wait(&leaving) < 0)
         return -1;
-    while ((w = take_over()) != NULL) {
-        pthread_join(w->os_thread, NULL);
-        memory_put(w);
-    }
+    join_all();
     return 0;
 }
 
@@ -220,6 +229,7 @@ void workers_forked(void)
         memory_put(w);
     }
     pthread_cond_init(&started, NULL); /* it would wait for the parent's OS threads to leave it */
+    pthread_mutex_init(&joining, NULL);
     leaving = (green_wait_group)GREEN_WAIT_GROUP_INIT;
     pthread_mutex_unlock(&lock);
 }

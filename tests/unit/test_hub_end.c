@@ -172,6 +172,42 @@ static void test_ended_by_others(void **state)
     }
 }
 
+static pthread_key_t slow;
+
+static void end_slowly(void *ended)
+{
+    nanosleep(&(struct timespec){0, 20 * GREEN_MS}, NULL);
+    atomic_store((atomic_bool *)ended, true);
+}
+
+static void be_slow(void *ended)
+{
+    pthread_setspecific(slow, ended);
+}
+
+static void *end_and_look(void *ended)
+{
+    return green_hubs_end() == 0 && atomic_load((atomic_bool *)ended) ? NULL : "too early";
+}
+
+/* Scenario 63: the OS threads are gone for whoever has called, not only for who called first. */
+static void test_gone_for_all(void **state)
+{
+    pthread_t others[2];
+    atomic_bool ended = false;
+    void *why = NULL;
+    (void)state;
+    assert_int_equal(pthread_key_create(&slow, end_slowly), 0);
+    assert_int_equal(green_hub_run(other_hub(), be_slow, &ended), 0);
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(pthread_create(&others[k], NULL, end_and_look, &ended), 0);
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(pthread_join(others[k], &why), 0);
+        assert_null(why);
+    }
+    assert_int_equal(pthread_key_delete(slow), 0);
+}
+
 static green_event shielded = GREEN_EVENT_INIT, go_on = GREEN_EVENT_INIT;
 
 static int refuse_to_end(void *arg)
@@ -482,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_thousand_hubs),
         cmocka_unit_test(test_made_and_ended),
         cmocka_unit_test(test_ended_by_others),
+        cmocka_unit_test(test_gone_for_all),
         cmocka_unit_test(test_end_takes_too_long),
         cmocka_unit_test(test_made_and_ended_by_many),
         cmocka_unit_test(test_pending_does_not_run),
