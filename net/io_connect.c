@@ -5,7 +5,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-/* Hubs in it look at a listener and accept from it: see accept_blocking. */
+/* Hubs in it look at a listener and accept from it. One for all: several descriptors may be of the
+ * same listener. */
 static green_guard accepting;
 
 /* Who was in it is not in the child. */
@@ -26,14 +27,20 @@ struct accept_call {
 };
 
 /* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first, and no other hub may
- * come between. (If another process does, the call blocks: give such listeners O_NONBLOCK.) */
+ * come between. If another process does, the call blocks, or if the listener is closed in the very
+ * moment before the call, and another one has its number: give such listeners O_NONBLOCK. */
 static long accept_blocking(const struct op *op, const struct accept_call *c)
 {
     struct green_hub *hub = self_hub();
     struct pollfd p = {op->fd, POLLIN, 0};
     guard_enter(hub, &accepting);
     long r = fd_look(&p, 1);
-    r = r == 0 ? -EAGAIN : SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
+    if (r == 0)
+        r = -EAGAIN;
+    else if (op->slot->stale)
+        r = -EBADF;
+    else
+        r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
     guard_leave(hub, &accepting);
     return r;
 }

@@ -9,9 +9,9 @@
  *  - a call fails with ECANCELED or ETIMEDOUT as said in green/base.h. A write that had already
  *    moved something then returns the part, as a signal would have it;
  *  - files on disk: see green/file.h;
- *  - a listener without O_NONBLOCK that several processes accept from can block the OS thread of
+ *  - a listener without O_NONBLOCK that several processes accept from can block the OS threads of
  *    the slower one: set O_NONBLOCK on it. The hubs of one process do not stand in each other's
- *    way;
+ *    way, unless one closes it while others accept;
  *  - do not mix urgent (out of band) data with these calls on TCP. */
 #pragma once
 #include <green/select.h>

@@ -1,5 +1,5 @@
-/* test_accept.c - one listener in blocking mode that the threads of several hubs accept from. The
- * look before the call is the library's, held up by the test: see __wrap_fd_look. */
+/* test_accept.c - one listener in blocking mode that the threads of several hubs accept from, or
+ * close. The look before the call is the library's, held up by the test: see __wrap_fd_look. */
 #include "fd_pairs.h"
 
 #include "fd.h"
@@ -8,6 +8,9 @@
 
 static atomic_int lookers; /* hubs that have just seen a connection */
 
+static green_hub *far;          /* holds still after it has seen a connection, */
+static atomic_bool held, go_on; /* until it may go on */
+
 long __real_fd_look(struct pollfd *fds, nfds_t count);
 long __wrap_fd_look(struct pollfd *fds, nfds_t count);
 
@@ -15,7 +18,11 @@ long __wrap_fd_look(struct pollfd *fds, nfds_t count);
 long __wrap_fd_look(struct pollfd *fds, nfds_t count)
 {
     long r = __real_fd_look(fds, count);
-    if (r > 0) {
+    if (r > 0 && far != NULL) {
+        if (green_hub_self() == far)
+            for (held = true; !go_on;)
+                sched_yield();
+    } else if (r > 0) {
         int64_t end = green_now() + GREEN_MS;
         int n = ++lookers;
         while (lookers == n && green_now() < end)
@@ -82,10 +89,43 @@ static void test_shared_listener(void **state)
     green_close(c.listener);
 }
 
+static int accept_errno(void *listener)
+{
+    return green_accept(*(int *)listener, NULL, NULL) < 0 ? errno : 0;
+}
+
+/* Scenarios 126, 127: closed by another hub after a connection was seen, and the number means
+ * another listener: accepting from that one would block the OS thread. */
+static void test_replaced_listener(void **state)
+{
+    struct sockaddr_in addr;
+    int result = 0, listener = tcp_listen(&addr);
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    while ((far = green_hub_next()) == green_hub_self())
+        continue;
+    green_thread *t = green_spawn_with(&(green_spawn_options){.hub = far}, accept_errno, &listener);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    green_within(20 * GREEN_SEC)
+        while (!held)
+            assert_int_equal(green_yield(), 0);
+    assert_int_equal(green_close(listener), 0);
+    assert_int_equal(tcp_listen(&addr), listener);
+    go_on = true;
+    green_within(20 * GREEN_SEC)
+        assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, EBADF);
+    far = NULL;
+    green_close(fd);
+    green_close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_listener),
+        cmocka_unit_test(test_replaced_listener),
     };
     return cmocka_run_group_tests_name("accept", tests, NULL, NULL);
 }
