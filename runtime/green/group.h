@@ -34,7 +34,7 @@ typedef struct green_group {
 
 /* Start fn(arg) as a child. 0; or -1 and ENOMEM (nothing was started; the group goes on),
  * ECANCELED (the group has failed or was cancelled), EINVAL (its children are on another hub; so
- * says green_group_join, too). Does not yield. */
+ * says green_group_join, too), ESRCH (the hub is ending). Does not yield. */
 GREEN_API int green_group_spawn(green_group *group, int (*fn)(void *), void *arg);
 
 /* Wait until no child is left. 0 if all succeeded. -1 and the errno of the first child that
