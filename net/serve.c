@@ -119,7 +119,14 @@ static int posts_wanted(const green_serve_options *options, bool local)
     if (local || options->hubs == 1)
         return 1;
     int n = options->hubs > 0 ? options->hubs : hubs_wished();
-    return n > 1 && green_hubs(n) < 0 ? -1 : n;
+    if (n > 1) {
+        hubs_hold();
+        if (green_hubs(n) < 0) {
+            hubs_release();
+            n = -1;
+        }
+    }
+    return n;
 }
 
 /* Give every post but the first a listener and an acceptor on a hub of its own; -1 and errno. */
@@ -187,6 +194,8 @@ GREEN_API int green_serve_with(const green_serve_options *options, const char *n
     }
     struct post *posts = memory_get((size_t)count * sizeof *posts);
     if (posts == NULL) {
+        if (count > 1)
+            hubs_release();
         green_listener_close(listener);
         return fail(ENOMEM, "cannot serve %s: no memory", address);
     }
@@ -201,6 +210,8 @@ GREEN_API int green_serve_with(const green_serve_options *options, const char *n
     }
     int err = errno;
     posts_end(posts, count);
+    if (count > 1)
+        hubs_release();
     memory_put(posts);
     errno = err;
     return -1;

@@ -179,3 +179,6 @@ void hubs_each(bool (*visit)(struct green_hub *hub, void *arg), void *arg);
 /* hub_worker.c */
 /* $GREEN_HUBS, or 1; -1 and a sentence: it is no such number. */
 int hubs_wished(void);
+/* In between, green_hubs_end fails: for who keeps handles of threads there. */
+void hubs_hold(void);
+void hubs_release(void);

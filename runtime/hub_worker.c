@@ -33,6 +33,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t started = PTHREAD_COND_INITIALIZER;
 static struct worker *workers;
 static green_wait_group leaving = GREEN_WAIT_GROUP_INIT; /* those told, and not over */
+static int holders;                                      /* who needs them to stay */
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the worker's OS thread ---- */
@@ -154,11 +155,29 @@ static bool is_worker(const struct green_hub *hub)
     return w != NULL;
 }
 
-/* Nobody chooses their hubs from now on. */
-static void tell_all(void)
+static void hold(int by)
 {
     pthread_mutex_lock(&lock);
-    for (struct worker *w = workers; w != NULL; w = w->next) {
+    holders += by;
+    pthread_mutex_unlock(&lock);
+}
+
+void hubs_hold(void)
+{
+    hold(1);
+}
+
+void hubs_release(void)
+{
+    hold(-1);
+}
+
+/* Nobody chooses their hubs from now on. False: they are needed. */
+static bool tell_all(void)
+{
+    pthread_mutex_lock(&lock);
+    bool held = holders > 0;
+    for (struct worker *w = held ? NULL : workers; w != NULL; w = w->next) {
         if (w->leaving)
             continue;
         w->leaving = true;
@@ -167,6 +186,7 @@ static void tell_all(void)
         hub_post(w->hub, &w->order);
     }
     pthread_mutex_unlock(&lock);
+    return !held;
 }
 
 /* One that is over, for the caller alone; NULL: there is none. */
@@ -202,7 +222,8 @@ GREEN_API int green_hubs_end(void)
         return -1;
     if (hub->current == &hub->loop || is_worker(hub))
         return fail(EDEADLK, "green_hubs_end: this hub would wait for its own end");
-    tell_all();
+    if (!tell_all())
+        return fail(EBUSY, "green_hubs_end: a server runs on several hubs");
     if (green_wait_group_wait(&leaving) < 0)
         return -1;
     join_all();
@@ -231,5 +252,6 @@ void workers_forked(void)
     pthread_cond_init(&started, NULL); /* it would wait for the parent's OS threads to leave it */
     pthread_mutex_init(&joining, NULL);
     leaving = (green_wait_group)GREEN_WAIT_GROUP_INIT;
+    holders = 0;
     pthread_mutex_unlock(&lock);
 }

@@ -24,8 +24,8 @@ typedef struct green_serve_options {
  *
  * With several hubs each has a listener of its own (SO_REUSEPORT), and a handler runs on the OS
  * thread of the hub that accepted; handlers of one hub see the deadline of the call, others do not.
- * Until it has returned do not end these hubs (green_hubs_end). Unix sockets have one listener and
- * are served by the caller's hub. */
+ * Until it has returned these hubs cannot be ended (green_hubs_end). Unix sockets have one listener
+ * and are served by the caller's hub. */
 GREEN_API int green_serve(const char *network, const char *address, green_handler *handler,
                           void *arg);
 GREEN_API int green_serve_with(const green_serve_options *options, const char *network,

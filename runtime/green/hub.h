@@ -64,7 +64,8 @@ GREEN_API int green_hubs(int n);
  * waited for, their handles and those of the hubs are no good any more; then the OS threads are
  * gone, too. The caller's work goes on, and green_hubs may make new ones. A deadline or a
  * cancellation ends only the wait: the hubs end all the same, and the next call waits for what is
- * left. May yield. EDEADLK: the caller is on one of these hubs, or a callback of a loop. */
+ * left. May yield. EDEADLK: the caller is on one of these hubs, or a callback of a loop; EBUSY: a
+ * server (green/serve.h) runs on several hubs, stop it first. */
 GREEN_API int green_hubs_end(void);
 
 /* The caller's hub; NULL and errno if it cannot be made. */

@@ -254,7 +254,9 @@ static void two_hubs(void **state)
     for (int i = 0; i < MANY / 2; i++)
         assert_int_equal(green_conn_close(c[i]), 0);
     wait_for(atomic_load(&s.inside) == MANY / 2);
+    assert_fails(green_hubs_end(), EBUSY);
     end(&s);
+    assert_int_equal(green_hubs_end(), 0);
     assert_int_equal(atomic_load(&s.inside), 0);
     for (int i = MANY / 2; i < MANY; i++)
         assert_int_equal(green_conn_close(c[i]), 0);
