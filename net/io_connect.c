@@ -1,23 +1,35 @@
 /* io_connect.c - accept and connect: see io.h. */
 #include "io_op.h"
-#include "shared.h"
 #include "sys.h"
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
-/* Hubs in it look at a listener and accept from it. One for all: several descriptors may be of the
- * same listener. */
-static green_guard accepting;
+/* An OS thread looks at a listener and accepts from it: see accept_blocking. One for all, since
+ * several descriptors may be of the same listener. */
+static atomic_bool accepting;
 
-/* Who was in it is not in the child. */
+/* Who was doing so is not in the child. */
 static void forked(void)
 {
-    accepting = (green_guard){0};
+    accepting = false;
 }
 
 static __attribute__((constructor)) void watch_forks(void)
 {
     pthread_atfork(NULL, NULL, forked);
+}
+
+/* False: somebody else is, and the call has blocked him. */
+static bool accept_begin(void)
+{
+    enum { PATIENCE = 100 };
+    for (int tries = 0; tries < PATIENCE; tries++) {
+        if (!atomic_exchange(&accepting, true))
+            return true;
+        SYS0(SYS_sched_yield);
+    }
+    return false;
 }
 
 struct accept_call {
@@ -28,12 +40,13 @@ struct accept_call {
 
 /* accept(2) has no MSG_DONTWAIT: a listener in blocking mode is polled first, and no other hub may
  * come between. If another process does, the call blocks, or if the listener is closed in the very
- * moment before the call, and another one has its number: give such listeners O_NONBLOCK. */
+ * moment before the call, and another one has its number: give such listeners O_NONBLOCK. Other
+ * hubs then hear -EBUSY. */
 static long accept_blocking(const struct op *op, const struct accept_call *c)
 {
-    struct green_hub *hub = self_hub();
     struct pollfd p = {op->fd, POLLIN, 0};
-    guard_enter(hub, &accepting);
+    if (!accept_begin())
+        return -EBUSY;
     long r = fd_look(&p, 1);
     if (r == 0)
         r = -EAGAIN;
@@ -41,7 +54,7 @@ static long accept_blocking(const struct op *op, const struct accept_call *c)
         r = -EBADF;
     else
         r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);
-    guard_leave(hub, &accepting);
+    accepting = false;
     return r;
 }
 
@@ -61,7 +74,15 @@ static long accept_attempt(struct op *op, void *call)
 long green_io_accept(int fd, struct sockaddr *addr, socklen_t *addrlen, int flags, int how)
 {
     struct accept_call call = {addr, addrlen, flags};
-    return io_run(fd, FD_READ, how, accept_attempt, &call);
+    for (;;) {
+        long r = io_run(fd, FD_READ, how, accept_attempt, &call);
+        if (r != -EBUSY)
+            return r;
+        struct pollfd closed = {fd, 0, 0};
+        r = green_io_poll(&closed, 1, 10 * GREEN_MS);
+        if (r < 0 || (closed.revents & POLLNVAL) != 0)
+            return r < 0 ? r : -EBADF;
+    }
 }
 
 struct connect_call {

@@ -89,9 +89,17 @@ static void test_shared_listener(void **state)
     green_close(c.listener);
 }
 
+static void choose_far(void)
+{
+    held = go_on = false;
+    while ((far = green_hub_next()) == green_hub_self())
+        continue;
+}
+
 static int accept_errno(void *listener)
 {
-    return green_accept(*(int *)listener, NULL, NULL) < 0 ? errno : 0;
+    int fd = green_accept(*(int *)listener, NULL, NULL);
+    return fd < 0 ? errno : green_close(fd);
 }
 
 /* Scenarios 126, 127: closed by another hub after a connection was seen, and the number means
@@ -102,8 +110,7 @@ static void test_replaced_listener(void **state)
     int result = 0, listener = tcp_listen(&addr);
     (void)state;
     assert_true(green_hubs(2) >= 2);
-    while ((far = green_hub_next()) == green_hub_self())
-        continue;
+    choose_far();
     green_thread *t = green_spawn_with(&(green_spawn_options){.hub = far}, accept_errno, &listener);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
@@ -121,10 +128,51 @@ static void test_replaced_listener(void **state)
     green_close(listener);
 }
 
+static int dial(const struct sockaddr_in *addr)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)addr, sizeof *addr), 0);
+    return fd;
+}
+
+/* Scenario 131: another process has taken what a hub has seen, which is blocked then; the others
+ * wait for it without standing still. */
+static void test_other_process(void **state)
+{
+    struct sockaddr_in addr, others;
+    int result = -1, listener = tcp_listen(&addr), other = tcp_listen(&others);
+    (void)state;
+    assert_true(green_hubs(2) >= 2);
+    choose_far();
+    green_thread *t = green_spawn_with(&(green_spawn_options){.hub = far}, accept_errno, &listener);
+    int fd[] = {dial(&addr), dial(&others), -1};
+    green_within(20 * GREEN_SEC)
+        while (!held)
+            assert_int_equal(green_yield(), 0);
+    int taken = accept(listener, NULL, NULL);
+    assert_true(taken >= 0);
+    green_thread *patient = green_spawn(accept_errno, &other);
+    go_on = true;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(green_sleep(GREEN_MS), 0);
+    fd[2] = dial(&addr);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(green_join(patient, &result), 0);
+    assert_int_equal(result, 0);
+    far = NULL;
+    for (int i = 0; i < 3; i++)
+        green_close(fd[i]);
+    green_close(taken);
+    green_close(listener);
+    green_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_listener),
+        cmocka_unit_test(test_other_process),
         cmocka_unit_test(test_replaced_listener),
     };
     return cmocka_run_group_tests_name("accept", tests, NULL, NULL);
