@@ -10,7 +10,8 @@
  *
  * No ring is found that is none. While the graph's lock is held no tie comes or goes. A tie leaves
  * the graph before its thread goes on, and before anything but what it waits for makes it ready;
- * once that has come the tie leads nowhere: the thread itself owns the lock. So all threads of a
+ * once that has come the tie leads nowhere: the thread itself owns the lock. (A once that has
+ * failed may have another runner by then: the thread waits for him again.) So all threads of a
  * ring were waiting when the search began, and nobody else could unlock or end for them. Threads
  * are compared, never looked into: who owns a lock may be gone. */
 #pragma once
