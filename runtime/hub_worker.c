@@ -98,15 +98,16 @@ static int worker_start(void)
         return -ENOMEM;
     w->order.run = leave;
     int err = start_blocked(&w->os_thread, w);
+    bool runs = err == 0;
     pthread_mutex_lock(&lock);
     while (err == 0 && w->hub == NULL && (err = w->error) == 0)
         pthread_cond_wait(&started, &lock);
-    if (w->hub != NULL) {
+    if (err == 0) {
         w->next = workers;
-        workers = w;
+        workers = w; /* others may end it from here on: it is ours no longer */
     }
     pthread_mutex_unlock(&lock);
-    if (w->error < 0)
+    if (err < 0 && runs)
         pthread_join(w->os_thread, NULL);
     if (err < 0)
         memory_put(w);
