@@ -77,12 +77,13 @@ static inline green_hub_stats stats_now(void)
     return s;
 }
 
-#define assert_nothing_left(before)                         \
-    do {                                                    \
-        green_hub_stats after_ = stats_now();               \
-        assert_int_equal(after_.threads, (before).threads); \
-        assert_int_equal(after_.watches, (before).watches); \
-        assert_int_equal(after_.timers, (before).timers);   \
+/* Less may be there: what had just ended when the test began was still counted. */
+#define assert_nothing_left(before)                           \
+    do {                                                      \
+        green_hub_stats after_ = stats_now();                 \
+        assert_in_range(after_.threads, 0, (before).threads); \
+        assert_in_range(after_.watches, 0, (before).watches); \
+        assert_in_range(after_.timers, 0, (before).timers);   \
     } while (0)
 
 static inline int sleep_long(void *arg)
