@@ -27,6 +27,7 @@ static inline void make_narrow(void)
 static inline void free_narrow(void)
 {
     finish(held[0], 0);
+    (void)green_job_wait(held[1], NULL); /* cancelled or run: no note of it comes later */
     green_job_free(held[1]);
     green_lane_free(narrow);
 }
