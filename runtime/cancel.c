@@ -59,6 +59,7 @@ int thread_catch(struct green_thread *t)
 {
     int code = t->thrown;
     t->thrown = 0;
+    t->struck = true;
     t->refused &= (uint8_t)~REFUSED_THROWN;
     return code;
 }

@@ -58,6 +58,7 @@ struct green_thread {
     bool joined;        /* somebody is in green_join for it */
     bool scope_expired; /* what green_expired() answers */
     bool fresh;         /* has not run yet */
+    bool struck;        /* what was thrown at it has ended its last wait early, nothing else */
     int result;         /* of its function */
     int error;          /* errno when it returned */
     uint32_t ident;     /* small, of its hub; 0: none */

@@ -57,8 +57,11 @@ int park_failed(struct green_thread *t)
 
 void park_excused(struct green_thread *t, int err)
 {
-    if (err < 0 && err != -ECANCELED && err != -ETIMEDOUT)
+    bool early = err == -ECANCELED || err == -ETIMEDOUT;
+    if (err < 0 && !early && t->struck)
         thread_throw_back(t, err);
+    else if (err < 0 && !early)
+        error_free(t); /* of a deadlock, say, which was none */
     if (err == -ETIMEDOUT && t->late_first)
         ruling(t)->expired = false;
     t->late = false;
@@ -92,6 +95,7 @@ static bool withdraw(struct green_thread *t, struct standing *standing, int outc
 
 void wake_early(struct green_thread *t, int outcome)
 {
+    t->struck = false;
     if (UNLIKELY(t->tie != NULL && t->tie->shown)) /* first: what it waits for may be freed then */
         tie_cut(t->tie);
     if (t->waiter.standing == NULL || withdraw(t, t->waiter.standing, outcome))

@@ -7,7 +7,11 @@
 #include <green/mutex.h>
 #include <green/once.h>
 #include <green/rwlock.h>
+#include <green/state.h>
+#include <sched.h>
 #include <stdatomic.h>
+
+#include "self.h"
 
 static char sentence[256];
 
@@ -262,6 +266,90 @@ static void test_lock_and_join(void **state)
     }
 }
 
+/* Joins in a ring: the first one's of the middle one, that one's of the last, on the other hub, and
+ * the last one's of the first. */
+struct ring {
+    green_thread *first, *middle, *last;
+    green_event go;
+    atomic_bool gave_way, over; /* the last; the first */
+};
+
+static int join_middle(void *arg)
+{
+    struct ring *r = arg;
+    int err = tried(green_join(r->middle, NULL));
+    r->over = true;
+    return err;
+}
+
+static int join_last(void *arg)
+{
+    int result = -1;
+    return green_join(((struct ring *)arg)->last, &result) < 0 ? -1 : result;
+}
+
+/* 0: it succeeds, so does the next wait, and a failure says nothing of deadlocks. */
+static int join_first(void *arg)
+{
+    struct ring *r = arg;
+    green_event_wait(&r->go);
+    if (green_join(r->first, NULL) < 0 || green_sleep(GREEN_MS) < 0)
+        return errno;
+    bool refused = green_join(green_self(), NULL) < 0 && errno == EDEADLK;
+    return refused && strstr(green_errmsg(), "waits for") == NULL ? 0 : -1;
+}
+
+/* The last is ready, behind this thread, since it was told of the ring; but the hub stands still
+ * until the first has ended. */
+static int hold_up(void *arg)
+{
+    struct ring *r = arg;
+    green_thread_info info = {.state = GREEN_FRESH};
+    bool joins = false;
+    while (!joins || info.state != GREEN_READY) {
+        green_yield();
+        if (green_thread_info_get(r->last, &info) < 0)
+            return -1;
+        joins |= strncmp(info.waits_for, "end of", 6) == 0;
+    }
+    r->gave_way = true;
+    while (!r->over)
+        sched_yield();
+    return 0;
+}
+
+static int shown_here(void)
+{
+    struct green_hub *hub = green_hub_self();
+    int n = 0;
+    for (struct list *l = hub->shown.next; l != &hub->shown; l = l->next)
+        n++;
+    return n;
+}
+
+/* Scenario 62: the join that gives way succeeds if its thread has just ended, and nothing fails in
+ * its place. */
+static void test_end_in_time(void **state)
+{
+    struct ring r = {.go = GREEN_EVENT_INIT};
+    green_hub *there = other_hub();
+    (void)state;
+    r.last = start("last", there, join_first, &r);
+    r.middle = start("middle", NULL, join_last, &r);
+    r.first = start("first", NULL, join_middle, &r);
+    while (shown_here() < 2)
+        green_sleep(GREEN_MS);
+    green_thread *t = start("hold up", there, hold_up, &r);
+    green_event_set(&r.go);
+    while (!r.gave_way)
+        green_sleep(GREEN_MS);
+    assert_int_equal(green_cancel(r.first), 0);
+    while (!r.over)
+        green_yield();
+    assert_int_equal(result_of(r.middle), 0);
+    assert_int_equal(result_of(t), 0);
+}
+
 static int lock_it(void *mutex)
 {
     return green_mutex_lock(mutex);
@@ -439,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_deadline_in_a_ring),
         cmocka_unit_test(test_long_waits),
         cmocka_unit_test_setup_teardown(test_lock_and_join, start_tickers, end_tickers),
+        cmocka_unit_test(test_end_in_time),
         cmocka_unit_test(test_group),
         cmocka_unit_test(test_group_of_joins),
         cmocka_unit_test_setup_teardown(test_once, start_tickers, end_tickers),
