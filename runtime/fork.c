@@ -7,6 +7,7 @@
  * that are gone: in the lines of shared objects they are passed over (shared.c), and whoever wakes
  * one elsewhere puts it into a ready queue that nobody runs. */
 #include "fork.h"
+#include "links.h"
 #include "self.h"
 #include <errno.h>
 #include <pthread.h>
@@ -76,6 +77,7 @@ bool fork_inherit(struct green_hub *hub, struct green_hub *gone)
     hub->main.state = THREAD_DONE; /* a place is kept for it, but its stack is another's */
     hub->main.joined = true;
     t->hub = hub;
+    links_move(t);
     t->ident = ident_take(&hub->idents);
     list_append(&hub->threads, &t->all);
     hub->live++;

@@ -41,6 +41,12 @@ void links_run(struct green_thread *t)
     hub->current = caller;
 }
 
+void links_move(struct green_thread *t)
+{
+    for (green_link *link = t->links; link != NULL; link = link->next)
+        link->hub = t->hub;
+}
+
 static void link_here(void *arg)
 {
     green_link *link = arg;

@@ -265,6 +265,33 @@ static void calls_on_what_is_gone(void **state)
     assert_int_equal(green_kill(vanished, NULL), 0);
 }
 
+static void leave_badly(green_link *link)
+{
+    (void)link;
+    _exit(2);
+}
+
+static int fork_linked(void *pid)
+{
+    green_link link = GREEN_LINK_INIT;
+    if (green_link_to(&link, green_self(), leave_badly, NULL) < 0)
+        return -1;
+    *(pid_t *)pid = fork();
+    return green_link_cut(&link);
+}
+
+/* Scenario 157: what was linked to the thread that forks can be cut on both sides. */
+static void links_go_along(void **state)
+{
+    pid_t pid = -1;
+    int result = -1;
+    (void)state;
+    green_thread *t = green_spawn(fork_linked, &pid);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(status_of(pid), 0);
+}
+
 static int sleep_too_long(void)
 {
     green_thread *self = green_self();
@@ -510,6 +537,7 @@ int main(void)
         cmocka_unit_test(an_os_thread_forks),
         cmocka_unit_test(child_closes_all),
         cmocka_unit_test(calls_on_what_is_gone),
+        cmocka_unit_test(links_go_along),
         cmocka_unit_test(deadline_goes_along),
         cmocka_unit_test(signals_go_along),
         cmocka_unit_test(handlers_stay_behind),
