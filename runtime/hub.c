@@ -257,6 +257,7 @@ void hub_destroy(struct green_hub *hub)
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);
+    hub->current = &hub->loop; /* as ever when messages run: they must not block */
     hub_receive(hub);
     self_hub_set(NULL);
     hub_free(hub);

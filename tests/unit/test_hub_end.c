@@ -5,11 +5,13 @@
 #include "thread.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <green/defer.h>
 #include <green/fd.h>
 #include <green/link.h>
 #include <green/select.h>
 #include <green/state.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static void assert_os_threads(int n)
@@ -514,6 +516,66 @@ static void test_cut_when_the_hub_has_ended(void **state)
     assert_fails(green_hub_stats_get(hub, &(green_hub_stats){0}), ESRCH);
 }
 
+/* An OS thread whose hub ends while something is being asked of it. */
+struct asked {
+    green_hub *hub;
+    atomic_bool ending, posted;
+    int sleep, defer; /* errno */
+};
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void hold_up(void *arg)
+{
+    struct asked *a = arg;
+    a->ending = true;
+    while (!a->posted)
+        sched_yield();
+}
+
+static void *end_late(void *arg)
+{
+    struct asked *a = arg;
+    a->hub = green_hub_self();
+    return green_defer(hold_up, a) == 0 ? NULL : "failed";
+}
+
+static void try_to_block(void *arg)
+{
+    struct asked *a = arg;
+    a->sleep = green_sleep(GREEN_MS) < 0 ? errno : 0;
+    a->defer = green_defer(nothing, NULL) < 0 ? errno : 0;
+}
+
+static int run_there(void *arg)
+{
+    struct asked *a = arg;
+    return green_hub_run(a->hub, try_to_block, a);
+}
+
+/* Scenarios 60, 65: what comes last runs as a callback of the loop, too. */
+static void test_asked_at_the_end(void **state)
+{
+    struct asked a = {.ending = false};
+    pthread_t thread;
+    int result = -1;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, end_late, &a), 0);
+    while (!a.ending)
+        green_sleep(GREEN_US);
+    green_thread *t = green_spawn(run_there, &a);
+    green_yield();
+    a.posted = true;
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(a.sleep, EDEADLK);
+    assert_int_equal(a.defer, EDEADLK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +590,7 @@ int main(void)
         cmocka_unit_test(test_join_while_the_hub_ends),
         cmocka_unit_test(test_given_up_while_the_hub_ends),
         cmocka_unit_test(test_cut_when_the_hub_has_ended),
+        cmocka_unit_test(test_asked_at_the_end),
     };
     return cmocka_run_group_tests_name("hub_end", tests, NULL, NULL);
 }
