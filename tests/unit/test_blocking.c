@@ -94,9 +94,9 @@ static void end(const struct call *c, struct census before)
 {
     c->end();
     green_hub_stats after = stats_now();
-    check(c, after.threads == before.stats.threads);
-    check(c, after.timers == before.stats.timers);
-    check(c, after.watches == before.stats.watches);
+    check(c, after.threads <= before.stats.threads);
+    check(c, after.timers <= before.stats.timers);
+    check(c, after.watches <= before.stats.watches);
     check(c, fds_open() == before.fds);
 }
 
@@ -130,7 +130,7 @@ static void own_deadline(const struct call *c)
     check(c, a.err == ETIMEDOUT);
     check(c, a.inner_expired && !a.outer_expired);
     check(c, a.took >= 3 * GREEN_MS && a.took < 60 * GREEN_SEC);
-    check(c, stats_now().timers == at_wait.timers);
+    check(c, stats_now().timers <= at_wait.timers);
     check(c, stats_now().threads <= at_wait.threads);
     served(c);
     end(c, before);

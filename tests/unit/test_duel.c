@@ -13,14 +13,6 @@
 
 enum { ROUNDS = 2000, THREADS = 3, DUELS_MOST = 32 };
 
-static void assert_other_left_nothing(green_hub *hub, const green_hub_stats *before)
-{
-    green_hub_stats after;
-    assert_int_equal(green_hub_stats_get(hub, &after), 0);
-    assert_int_equal(after.threads, before->threads);
-    assert_int_equal(after.timers, before->timers);
-}
-
 /* Scenarios 77, 81, 84, 85: with deadlines that expire and threads cancelled in between. */
 static void test_duel(void **state)
 {
@@ -32,7 +24,7 @@ static void test_duel(void **state)
     assert_int_equal(duel_run(*state, ROUNDS, &score), 0);
     assert_true(score.done > ROUNDS);
     assert_nothing_left(here);
-    assert_other_left_nothing(green_hub_nth(1), &there);
+    assert_nothing_left_on(green_hub_nth(1), there);
 }
 
 /* ---- semaphores: taken on one hub, given back on the other, giving up in between ---- */

@@ -278,7 +278,7 @@ static void test_map_fails_at_any_place(void **state)
             for (int i = 0; i < N; i++)
                 items[i] = i == at ? -1 : i;
             assert_fails(green_pool_map(&p, fail_at_minus, items, N, sizeof items[0]), ERANGE);
-            assert_int_equal(stats_now().threads, before.threads);
+            assert_true(stats_now().threads <= before.threads);
             assert_int_equal(green_pool_map(&p, fail_at_minus, items, (size_t)at, sizeof(int)), 0);
         }
     assert_nothing_left(before);

@@ -77,14 +77,17 @@ static inline green_hub_stats stats_now(void)
     return s;
 }
 
-/* Less may be there: what had just ended when the test began was still counted. */
-#define assert_nothing_left(before)                           \
-    do {                                                      \
-        green_hub_stats after_ = stats_now();                 \
-        assert_in_range(after_.threads, 0, (before).threads); \
-        assert_in_range(after_.watches, 0, (before).watches); \
-        assert_in_range(after_.timers, 0, (before).timers);   \
+/* Of this hub, or another. Less may be there: what had just ended when the test began was still
+ * counted. */
+#define assert_nothing_left_on(hub, before)                       \
+    do {                                                          \
+        green_hub_stats after_;                                   \
+        assert_int_equal(green_hub_stats_get((hub), &after_), 0); \
+        assert_in_range(after_.threads, 0, (before).threads);     \
+        assert_in_range(after_.watches, 0, (before).watches);     \
+        assert_in_range(after_.timers, 0, (before).timers);       \
     } while (0)
+#define assert_nothing_left(before) assert_nothing_left_on(NULL, before)
 
 static inline int sleep_long(void *arg)
 {
