@@ -9,15 +9,22 @@
 #include <pthread.h>
 #include <unistd.h>
 
-static inline int tcp_listen(struct sockaddr_in *addr)
+/* Has a port of its own, where nobody listens. */
+static inline int loopback_socket(int type, struct sockaddr_in *addr)
 {
     socklen_t len = sizeof *addr;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     *addr = (struct sockaddr_in){.sin_family = AF_INET};
     addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(fd, (struct sockaddr *)addr, sizeof *addr), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)addr, &len), 0);
+    return fd;
+}
+
+static inline int tcp_listen(struct sockaddr_in *addr)
+{
+    int fd = loopback_socket(SOCK_STREAM, addr);
     assert_int_equal(listen(fd, 128), 0);
-    getsockname(fd, (struct sockaddr *)addr, &len);
     return fd;
 }
 

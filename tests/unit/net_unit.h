@@ -5,6 +5,7 @@
 #include <green/conn.h>
 #include <green/offload.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -28,6 +29,18 @@
         assert_int_equal(errno, err);                    \
         assert_non_null(strstr(green_errmsg(), (says))); \
     } while (0)
+
+/* A port that is taken, but not listened on: its descriptor, and its address. */
+static inline int take_port(char address[32])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, length), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    snprintf(address, 32, "127.0.0.1:%d", ntohs(at.sin_port));
+    return fd;
+}
 
 /* Both ends of a connection of this network ("tcp", or a unix socket's path). */
 struct ends {

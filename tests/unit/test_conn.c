@@ -248,10 +248,8 @@ static void shutdown_and_reset(void **state)
 static void dial_failures(void **state)
 {
     (void)state;
-    char address[128];
-    green_listener *l = green_listen("tcp", "127.0.0.1:0");
-    assert_int_equal(green_listener_address(l, address, sizeof address), 0);
-    assert_int_equal(green_listener_close(l), 0);
+    char address[32];
+    int deaf = take_port(address);
     assert_none(green_dial("tcp", address), ECONNREFUSED, address);
     assert_none(green_dial("unix", "/no/such/socket"), ENOENT, "/no/such/socket");
     assert_none(green_dial("unix", ""), EINVAL, "path");
@@ -265,6 +263,7 @@ static void dial_failures(void **state)
     assert_none(green_listen("tcp", "7000"), EINVAL, "7000");
     green_within(0)
         assert_none(green_dial("tcp", address), ECONNREFUSED, address);
+    close(deaf);
     assert_int_equal(green_conn_close(NULL), 0); /* what could not be opened */
     assert_int_equal(green_listener_close(NULL), 0);
 }
@@ -288,20 +287,20 @@ static void dial_hangs(void **state)
     int count = 0;
     green_listener *l = green_listen_with(&options, "tcp", "127.0.0.1:0");
     assert_int_equal(green_listener_address(l, address, sizeof address), 0);
-    bool hung = false;
-    while (!hung && count < 16) {
+    bool hung = false; /* not everywhere does a full queue stay silent */
+    for (int tries = 0; !hung && tries < 16; tries++) {
         green_within(100 * GREEN_MS)
             conns[count] = green_dial("tcp", address);
-        hung = conns[count] == NULL;
-        if (hung)
-            assert_int_equal(errno, ETIMEDOUT);
-        else
+        if (conns[count] != NULL) {
             count++;
-    }
-    if (hung) { /* not everywhere does a full queue stay silent */
+            continue;
+        }
+        assert_int_equal(errno, ETIMEDOUT);
         green_thread *t = waiting(dial_nowhere, address);
         assert_int_equal(green_cancel(t), 0);
-        assert_int_equal(end_of(t), ECANCELED);
+        int end = end_of(t); /* 0: there was room, but no time */
+        assert_true(end == ECANCELED || end == 0);
+        hung = end == ECANCELED;
     }
     while (count > 0)
         assert_int_equal(green_conn_close(conns[--count]), 0);
