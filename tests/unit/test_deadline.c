@@ -181,11 +181,11 @@ static void test_scope_ends_by_any_way_out(void **state)
     green_within(GREEN_SEC)
         break;
     assert_int_equal(green_remaining(), INT64_MAX);
-    green_within(GREEN_SEC) {
-        assert_true(green_remaining() <= GREEN_SEC && green_remaining() > 0);
+    green_within(3600 * GREEN_SEC) {
+        assert_true(green_remaining() <= 3600 * GREEN_SEC && green_remaining() > 0);
         green_shield()
             assert_int_equal(green_remaining(), INT64_MAX);
-        assert_true(green_remaining() <= GREEN_SEC);
+        assert_true(green_remaining() <= 3600 * GREEN_SEC);
     }
 }
 
@@ -322,27 +322,20 @@ static void test_stale_timer(void **state)
     assert_true(green_now() - start >= 10 * GREEN_MS);
 }
 
-static int by_time(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Scenario 55: short sleeps are not rounded up to a millisecond or a tick. How late they really are
- * is measured by bench_time; here a machine is busy with other things, so one in ten will do. */
+/* Scenario 55: short sleeps are not rounded up to a millisecond or a tick: then none would be over
+ * so early. How late they really are is measured by bench_time; here a machine may be busy with
+ * other things for long. */
 static void test_short_sleeps(void **state)
 {
-    enum { N = 200 };
-    int64_t late[N];
+    int64_t end = green_now() + 60 * GREEN_SEC;
     (void)state;
-    for (int i = 0; i < N; i++) {
+    for (int early = 0; early < 20;) {
         int64_t due = green_now() + 100 * GREEN_US;
         assert_int_equal(green_sleep(100 * GREEN_US), 0);
-        late[i] = green_now() - due;
-        assert_true(late[i] >= 0);
+        int64_t late = green_now() - due;
+        assert_true(late >= 0 && due < end);
+        early += late < 800 * GREEN_US;
     }
-    qsort(late, N, sizeof late[0], by_time);
-    assert_true(late[N / 10] < 800 * GREEN_US);
 }
 
 /* The sentence names what the late call waited for, until the next failure. */

@@ -165,9 +165,9 @@ static void *lose(void *arg)
     for (int fd = 0; fd < MOST; fd++)
         if (after[fd] && !before[fd])
             l->closed += close(fd) == 0;
-    l->errors[0] = green_sleep(10 * GREEN_MS) < 0 ? errno : 0;
+    l->errors[0] = green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
     snprintf(l->why, sizeof l->why, "%s", green_errmsg());
-    l->errors[1] = green_sleep(10 * GREEN_MS) < 0 ? errno : 0;
+    l->errors[1] = green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
     green_join(sleeper, &l->sleepers);
     green_join(reader, &l->readers);
     green_shield()
