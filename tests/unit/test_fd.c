@@ -212,7 +212,9 @@ static void test_deadlines(void **state)
         green_within(2 * GREEN_MS) {
             ssize_t n = green_write(fd[0], data, BIG);
             assert_true(n > 0 && n < BIG); /* the part that was moved */
-            assert_fails(green_write(fd[0], data, BIG), ETIMEDOUT);
+            while (n > 0)                  /* what there has been room for since */
+                n = green_write(fd[0], data, BIG);
+            assert_true(n < 0 && errno == ETIMEDOUT);
         }
         green_within(0) { /* data is there: it is given */
             assert_int_equal(green_read(fd[1], &c, 1), 1);

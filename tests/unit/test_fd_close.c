@@ -290,7 +290,7 @@ static void test_shutdown_wakes_the_right_one(void **state)
             green_sleep(GREEN_MS);
             green_thread *other = hows[i] != SHUT_WR ? writer : reader;
             bool both = hows[i] == SHUT_RDWR;
-            assert_int_equal(green_thread_state(other), both ? GREEN_DONE : GREEN_WAITING);
+            wait_for(green_thread_state(other) == (both ? GREEN_DONE : GREEN_WAITING));
             green_close(fd[0]);
             assert_int_equal(green_join(other, &result), 0);
             assert_int_equal(result, both ? EPIPE : other == reader ? -EBADF : EBADF);

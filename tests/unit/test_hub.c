@@ -301,13 +301,14 @@ static void test_wakes(void **state)
 {
     enum { ROUNDS = 50 };
     green_hub_stats before, after;
-    int64_t fastest = INT64_MAX;
+    int64_t fastest = INT64_MAX, end = green_now() + 20 * GREEN_SEC;
+    unsigned rounds = 0;
     long tid = 0;
     (void)state;
     green_hub *there = other_hub();
     assert_int_equal(green_hub_run(there, note_tid, &tid), 0);
     assert_int_equal(green_hub_stats_get(there, &before), 0);
-    for (int i = 0; i < ROUNDS; i++) {
+    while (rounds++ < ROUNDS || (fastest >= 4 * GREEN_MS && green_now() < end)) {
         while (!asleep(tid))
             green_sleep(20 * GREEN_US);
         int64_t start = green_now();
@@ -316,7 +317,7 @@ static void test_wakes(void **state)
             fastest = green_now() - start;
     }
     assert_int_equal(green_hub_stats_get(there, &after), 0);
-    assert_in_range(after.polls - before.polls, ROUNDS, 3 * ROUNDS + 3);
+    assert_in_range(after.polls - before.polls, ROUNDS, 3 * rounds + 3);
     assert_true(fastest < 4 * GREEN_MS); /* bench_runtime says how fast it is */
 }
 
