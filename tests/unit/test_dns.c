@@ -343,7 +343,7 @@ enum { LIMIT = 256 }; /* of the library */
 /* Make all OS threads of the lane busy, and allow no more. */
 static int fill(void)
 {
-    int count = lane_now().threads > 0 ? lane_now().threads : 1;
+    int threads = lane_now().threads, count = threads > 0 ? threads : 1;
     limit_to(count);
     occupy(count);
     return count;
