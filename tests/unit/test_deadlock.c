@@ -493,9 +493,11 @@ static void wander_all(bool orderly)
         t[i] = start("", i % 2 == 0 ? NULL : other_hub(), wander, &w[i]);
     }
     for (int i = 0; i < LOCKERS; i++) {
-        if (orderly && i % 3 == 0)
+        bool cancelled = orderly && i % 3 == 0;
+        if (cancelled)
             green_cancel(t[i]);
-        assert_int_equal(result_of(t[i]), 0);
+        int result = result_of(t[i]);
+        assert_true(result == 0 || (cancelled && result == -1)); /* -1: it never ran */
     }
     assert_int_equal(strays, 0);
 }

@@ -23,6 +23,11 @@ static void test_poll(void **state)
     green_hub_stats before = stats_now();
     struct rlimit limit, many;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_max < 2 * N + 100) {
+        print_message("# skipped: no more than %llu descriptors here\n",
+                      (unsigned long long)limit.rlim_max);
+        return;
+    }
     many = (struct rlimit){limit.rlim_max < 4096 ? limit.rlim_max : 4096, limit.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
     for (int i = 0; i < N; i++) {
