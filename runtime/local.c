@@ -18,7 +18,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* for making and delet
 static struct kind {
     _Atomic green_key key; /* 0: there is none here */
     unsigned lives;
-    green_key_options options;
+    void (*_Atomic destroy)(void *value); /* these as in green_key_options */
+    void *(*_Atomic copy)(void *value);
+    atomic_bool inherit;
 } kinds[KEYS];
 
 struct local {
@@ -38,6 +40,19 @@ static struct kind *kind_of(green_key key)
     return key != 0 && atomic_load_explicit(&kind->key, memory_order_acquire) == key ? kind : NULL;
 }
 
+/* What was said of the key; false: it is gone. It may go meanwhile, and another come in its place,
+ * whose options are not taken for its own: they are put there after it is gone (claim). */
+static bool options_of(green_key key, green_key_options *options)
+{
+    struct kind *kind = kind_of(key);
+    if (kind == NULL)
+        return false;
+    options->destroy = atomic_load_explicit(&kind->destroy, memory_order_acquire);
+    options->copy = atomic_load_explicit(&kind->copy, memory_order_acquire);
+    options->inherit = atomic_load_explicit(&kind->inherit, memory_order_acquire);
+    return kind_of(key) != NULL;
+}
+
 /* ---- keys ---- */
 
 static green_key claim(const green_key_options *options)
@@ -48,7 +63,9 @@ static green_key claim(const green_key_options *options)
             continue;
         if (++kind->lives > UINT32_MAX / KEYS)
             kind->lives = 1;
-        kind->options = *options;
+        atomic_store_explicit(&kind->destroy, options->destroy, memory_order_release);
+        atomic_store_explicit(&kind->copy, options->copy, memory_order_release);
+        atomic_store_explicit(&kind->inherit, options->inherit, memory_order_release);
         green_key key = kind->lives * KEYS + place;
         atomic_store_explicit(&kind->key, key, memory_order_release);
         return key;
@@ -138,20 +155,19 @@ GREEN_API void *green_get_local(green_key key)
 bool locals_inherit(struct green_thread *child, const struct green_thread *parent)
 {
     const struct locals *from = parent->locals;
+    green_key_options options;
     unsigned room = 0;
     for (unsigned i = 0; i < from->room; i++)
-        if (from->at[i].value != NULL && kind_of(from->at[i].key) != NULL &&
-            kinds[i].options.inherit)
+        if (from->at[i].value != NULL && options_of(from->at[i].key, &options) && options.inherit)
             room = i + 1;
     if (!make_room(child, room))
         return false;
     for (unsigned i = 0; i < room; i++) {
-        const struct kind *kind = kind_of(from->at[i].key);
         void *value = from->at[i].value;
-        if (kind == NULL || value == NULL || !kind->options.inherit)
+        if (value == NULL || !options_of(from->at[i].key, &options) || !options.inherit)
             continue;
-        if (kind->options.copy != NULL)
-            value = kind->options.copy(value);
+        if (options.copy != NULL)
+            value = options.copy(value);
         child->locals->at[i] = (struct local){from->at[i].key, value};
     }
     return true;
@@ -163,12 +179,12 @@ static bool destroy_round(struct green_thread *t)
     bool any = false;
     for (unsigned i = 0; i < t->locals->room; i++) {
         struct local *l = &t->locals->at[i];
-        const struct kind *kind = kind_of(l->key);
+        green_key_options options;
         void *value = l->value;
         l->value = NULL;
-        if (value == NULL || kind == NULL || kind->options.destroy == NULL)
+        if (value == NULL || !options_of(l->key, &options) || options.destroy == NULL)
             continue;
-        kind->options.destroy(value);
+        options.destroy(value);
         any = true;
     }
     return any;
