@@ -1,5 +1,6 @@
 /* pthread_semantics.h - what the files of pthread_semantics share: a check is a function that says
- * with CHECK what was wrong; each file has a table of its own. */
+ * with CHECK what was wrong; each file has a table of its own. TEMP_FAILURE_RETRY stands where
+ * Linux fails with EINTR when a process was stopped and goes on (signal(7)). */
 #pragma once
 #include <pthread.h>
 #include <semaphore.h>

@@ -41,10 +41,10 @@ static void check_poll(void)
     CHECK(read(pair[0], &c, 1) == 1);
     join(t);
     t = spawn(write_later, &pair[1]);
-    CHECK(epoll_wait(ep, &ev, 1, 10000) == 1 && ev.data.fd == pair[0]);
+    CHECK(TEMP_FAILURE_RETRY(epoll_wait(ep, &ev, 1, 10000)) == 1 && ev.data.fd == pair[0]);
     CHECK(read(pair[0], &c, 1) == 1);
     join(t);
-    CHECK(epoll_wait(ep, &ev, 1, 5) == 0);
+    CHECK(TEMP_FAILURE_RETRY(epoll_wait(ep, &ev, 1, 5)) == 0);
     close(ep), close(pair[0]), close(pair[1]);
 }
 
@@ -81,7 +81,7 @@ static void *time_out(void *arg)
     int fd = *(int *)arg;
     struct timeval tv = {0, 20000};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-    CHECK(recv(fd, &c, 1, 0) == -1 && errno == EAGAIN);
+    CHECK(TEMP_FAILURE_RETRY(recv(fd, &c, 1, 0)) == -1 && errno == EAGAIN);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     CHECK(recv(fd, &c, 1, 0) == -1 && errno == EAGAIN);
     return NULL;
