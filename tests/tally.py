@@ -41,11 +41,20 @@ def count_program(run):
     return counts
 
 
+def whole_lines(file):
+    """What meson wrote; if it was stopped amidst a line, the programs before."""
+    for line in file:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            print(f"--- the log ends amidst {line[:60]}...", file=sys.stderr)
+
+
 def main():
     total = [0, 0, 0]
     with open(sys.argv[1], encoding="utf-8", errors="replace") as file:
         if sys.argv[1].endswith(".json"):
-            parts = [count_program(json.loads(line)) for line in file]
+            parts = [count_program(run) for run in whole_lines(file)]
         else:
             parts = [count_points(file.read())]
     for part in parts:
