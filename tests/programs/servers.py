@@ -3,6 +3,7 @@
 They run on threads of the test itself and record what they saw.
 """
 
+import contextlib
 import heapq
 import http.server
 import itertools
@@ -14,25 +15,30 @@ import time
 
 A, AAAA = 1, 28
 NOERROR, NXDOMAIN = 0, 3
+_SO_RCVBUFFORCE = 33
 
 
 class DnsServer:
     """Answers from a table {name: [address, ...]}, over UDP and TCP of one port.
 
     delay      seconds that each UDP answer waits, all of them side by side
+    together   no UDP answer leaves before so many queries wait for theirs at once
     truncate   UDP answers carry no records and the TC bit, so that clients must come by TCP
     silent     names whose queries are never answered
     Names that the table does not have do not exist. queries is the list of (name, type, transport);
     peak is the largest number of queries that waited for their delay at once.
     """
 
-    def __init__(self, table, port=53, delay=0.0, truncate=False, silent=()):
+    def __init__(self, table, port=53, delay=0.0, together=1, truncate=False, silent=()):
         self.table = {name.lower(): addresses for name, addresses in table.items()}
-        self.delay, self.truncate, self.silent = delay, truncate, silent
+        self.delay, self.together = delay, together
+        self.truncate, self.silent = truncate, silent
         self.queries, self.peak = [], 0
         self._pending, self._order = [], itertools.count()
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        with contextlib.suppress(PermissionError):  # the system's limit is just 400 queries
+            self._udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
         self._udp.bind(("127.0.0.1", port))
         self.port = self._udp.getsockname()[1]
         self._tcp = socket.create_server(("127.0.0.1", self.port), backlog=512)
@@ -52,17 +58,18 @@ class DnsServer:
 
     def _serve_udp(self):
         while not self._stopped:
-            wait = min(0.2, self._pending[0][0] - time.monotonic()) if self._pending else 0.2
-            if wait > 0:
-                self._udp.settimeout(wait)
-                try:
-                    query, client = self._udp.recvfrom(4096)
-                    self._schedule(query, client)
-                except TimeoutError:
-                    pass
-            while self._pending and self._pending[0][0] <= time.monotonic():
+            left = self._pending[0][0] - time.monotonic() if self._pending else 0.2
+            self._udp.settimeout(min(0.2, max(0.001, left)))
+            with contextlib.suppress(TimeoutError):
+                query, client = self._udp.recvfrom(4096)
+                self._schedule(query, client)
+            while self._due():
                 _, _, answer, client = heapq.heappop(self._pending)
                 self._udp.sendto(answer, client)
+
+    def _due(self):
+        held = self.peak < self.together
+        return not held and self._pending and self._pending[0][0] <= time.monotonic()
 
     def _schedule(self, query, client):
         answer = self._answer(query, "udp")

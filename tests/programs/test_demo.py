@@ -8,7 +8,11 @@ import harness
 class Demo(harness.Case):
     def test_it_shows_the_three_doors(self):
         env = {"GREEN_BUILD": str(harness.BUILD)}
-        done = harness.run([harness.ROOT / "examples" / "demo", 200], env=env, bound=300)
+        for _ in range(3):  # it counts OS threads twenty times a second, if it is let
+            done = harness.run([harness.ROOT / "examples" / "demo", 200], env=env, bound=180)
+            counts = re.findall(r"threads_echo +(\d+) .*", done.stdout)
+            if len(counts) == 2 and int(counts[0]) > 100 and counts[1] == "1":
+                break
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("200 clients, 60000 messages", done.stdout)
         self.assertEqual(len(re.findall("^   200 .* https:", done.stdout, re.M)), 3)

@@ -39,11 +39,8 @@ class Dns(harness.Case):
     # Scenario 146: each has a name of its own.
     def test_two_hundred_look_ups_run_side_by_side(self):
         names = [f"name{i}.test" for i in range(200)]
-        server = self.serve(*names, delay=2)
-        begin = time.monotonic()
-        self.assert_gets(names)
-        self.assertLess(time.monotonic() - begin, 30, "400 seconds, if one after the other")
-        self.assertGreater(server.peak, 300, "two queries a name, all waiting at once")
+        self.serve(*names, together=400)  # two queries a name
+        self.assert_gets(names, "-t", "25")  # earlier than libc asks again
 
     # Scenario 145: the server does not answer.
     def test_each_is_bounded_by_its_deadline(self):
@@ -58,7 +55,7 @@ class Dns(harness.Case):
         self.assertEqual(done.stderr.count("timed out"), 50, done.stderr)
 
     def test_equal_look_ups_are_one(self):
-        server = self.serve("same.test", delay=0.5)
+        server = self.serve("same.test", delay=2)
         self.assert_gets(["same.test"] * 50)
         self.assertLessEqual(len(server.queries), 10, server.queries)
 

@@ -13,7 +13,7 @@ GREEN = harness.launcher()
 
 class Launcher(harness.Case):
     def run_green(self, *argv, env=None):
-        return harness.run([GREEN, *argv], bound=30, env=env)
+        return harness.run([GREEN, *argv], env=env)
 
     def test_arguments_output_and_status_are_the_programs(self):
         done = self.run_green("sh", "-c", 'echo "$0 $1"; exit 7', "a b", "c")

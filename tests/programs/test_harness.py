@@ -12,7 +12,7 @@ import servers
 
 def setUpModule():
     harness.enter_private_network(
-        resolv_conf="nameserver 127.0.0.1\noptions timeout:5 attempts:1\n",
+        resolv_conf="nameserver 127.0.0.1\noptions timeout:30 attempts:1\n",
         hosts="127.0.0.1 localhost\n",
         nsswitch_conf="hosts: files dns\n",
     )
@@ -88,6 +88,16 @@ class Processes(harness.Case):
     def test_a_dead_program_is_reported_with_its_output(self):
         with self.assertRaisesRegex(AssertionError, "last words"):
             self.start("sh", "-c", "echo last words; exit 3", port=harness.free_port())
+
+    def test_what_a_program_starts_ends_with_it(self):
+        done = harness.run(["sh", "-c", "sleep 3600 >/dev/null 2>&1 & echo $!"])
+        self.assert_gone(done.stdout)
+
+    def test_ports_are_nobody_else_s(self):
+        port = harness.free_port()
+        with self.assertRaisesRegex(OSError, "in use"), socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+        socket.create_server(("127.0.0.1", port)).close()
 
     def test_complaints_are_one_line(self):
         self.assert_complains(["sh", "-c", "echo no such thing >&2; exit 2"], "such")

@@ -85,7 +85,7 @@ class HttpGet(harness.Case):
         begin = time.monotonic()
         done = self.get(*[f"{url}/delay/1"] * 50)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertLess(time.monotonic() - begin, 20, "fifty seconds, if one after the other")
+        self.assertLess(time.monotonic() - begin, 45, "fifty seconds, if one after the other")
 
     def test_chunked_body(self):
         _, url = self.serve(self.authority.issue("localhost"))
