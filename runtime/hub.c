@@ -244,8 +244,18 @@ static void end_threads(struct green_hub *hub)
     green_shield_leave(&scope);
 }
 
+/* Messages run as callbacks of the loop: they must not block. */
+static void take_mail(struct green_hub *hub)
+{
+    struct green_thread *caller = hub->current;
+    hub->current = &hub->loop;
+    hub_receive(hub);
+    hub->current = caller;
+}
+
 void hub_end(struct green_hub *hub)
 {
+    take_mail(hub); /* who has called green_join by now is told of the end */
     hub->ending = true;
     end_threads(hub);
     thread_clean(hub->current);
@@ -257,8 +267,7 @@ void hub_destroy(struct green_hub *hub)
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);
-    hub->current = &hub->loop; /* as ever when messages run: they must not block */
-    hub_receive(hub);
+    take_mail(hub);
     self_hub_set(NULL);
     hub_free(hub);
 }

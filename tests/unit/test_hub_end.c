@@ -495,6 +495,43 @@ static void test_given_up_while_the_hub_ends(void **state)
     assert_int_equal(result, 1);
 }
 
+/* The same, but it does not run its loop any more. */
+static void *turn_deaf(void *arg)
+{
+    struct brief *b = arg;
+    green_thread *t = green_spawn(sleep_errno, NULL);
+    green_sleep(GREEN_US);
+    b->thread = t;
+    while (!b->leave)
+        sched_yield();
+    return NULL;
+}
+
+static int result_of_brief(void *arg)
+{
+    struct brief *b = arg;
+    int result = -1;
+    return green_join(b->thread, &result) < 0 ? -errno : result;
+}
+
+/* Scenario 63: who has called green_join before the end has the result, even if the hub comes to
+ * know of the call in its end only. */
+static void test_joined_just_before_the_end(void **state)
+{
+    struct brief b = {.result = -1};
+    pthread_t thread;
+    int result = -1;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, turn_deaf, &b), 0);
+    while (b.thread == NULL)
+        green_sleep(GREEN_US);
+    green_thread *t = green_spawn(result_of_brief, &b);
+    green_yield();
+    end_brief(&b, thread);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, ECANCELED);
+}
+
 static void note_end(green_link *link)
 {
     struct brief *b = link->arg;
@@ -589,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_joiners_end_with_their_hub),
         cmocka_unit_test(test_join_while_the_hub_ends),
         cmocka_unit_test(test_given_up_while_the_hub_ends),
+        cmocka_unit_test(test_joined_just_before_the_end),
         cmocka_unit_test(test_cut_when_the_hub_has_ended),
         cmocka_unit_test(test_asked_at_the_end),
     };
