@@ -476,7 +476,7 @@ static void locks_of_others(void **state)
         return;
     enough = false;
     green_process_options quiet = {.out = GREEN_NULL, .err = GREEN_NULL};
-    child = green_process_spawn(&quiet, (char *const[]){"sleep", "100", NULL});
+    child = green_process_spawn(&quiet, (char *const[]){"sleep", "3600", NULL});
     assert_non_null(child);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&others[i], NULL, hammer, &lines[i]), 0);
