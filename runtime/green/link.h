@@ -8,7 +8,7 @@
 GREEN_BEGIN_DECLS
 
 /* Wherever its owner puts it; usually inside a struct of his. It must stay until it was called or
- * cut. */
+ * cut; until then it is in a line, and not to be linked again. */
 typedef struct green_link {
     void (*fn)(struct green_link *link);
     void *arg;
