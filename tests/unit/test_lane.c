@@ -97,7 +97,7 @@ static void idle_threads_above_the_minimum_end(void **state)
         finish(jobs[i], 0);
     wait_for(stats_of(lane).threads == 2);
     int64_t used = cpu_time();
-    green_sleep(100 * GREEN_MS);
+    green_sleep(500 * GREEN_MS);
     assert_true(cpu_time() - used < 50 * GREEN_MS); /* they sleep, as we did */
     assert_int_equal(stats_of(lane).threads, 2);
     assert_int_equal(green_lane_resize(lane, 0, 4), 0);
