@@ -19,6 +19,7 @@ enum { TABLE_MOST = 1 << 22 }; /* descriptors: 1 GiB of address space */
 /* ---- the table ---- */
 
 static void slot_forget(struct green_hub *hub, struct fd *s);
+static void slot_refresh(struct green_hub *hub, struct fd *s);
 
 static void table_close(struct green_hub *hub)
 {
@@ -60,8 +61,7 @@ struct fd *fd_slot_slow(struct green_hub *hub, int fd)
     if (fd < 0 || (hub->fds == NULL && !table_open(hub)) || (size_t)fd >= hub->fds_count)
         return NULL;
     struct fd *s = (struct fd *)hub->fds + fd;
-    if (s->stale)
-        slot_forget(hub, s);
+    slot_refresh(hub, s);
     return s;
 }
 
@@ -120,8 +120,10 @@ static enum fd_kind ask_kind(int fd)
 
 enum fd_kind fd_kind(struct fd *s, int fd)
 {
-    if (s->kind == FD_UNKNOWN)
+    if (s->kind == FD_UNKNOWN) {
+        s->kind = FD_ASKED; /* first: a hub that closes the number meanwhile is to see it */
         s->kind = (uint8_t)ask_kind(fd);
+    }
     return (enum fd_kind)s->kind;
 }
 
@@ -223,13 +225,24 @@ static void slot_forget(struct green_hub *hub, struct fd *s)
     s->kind = FD_UNKNOWN;
     s->watched = s->closed = false;
     s->flags = 0;
-    s->stale = false;
+    s->stale = FD_CURRENT;
+}
+
+static void slot_refresh(struct green_hub *hub, struct fd *s)
+{
+    uint8_t stale = atomic_exchange(&s->stale, FD_CURRENT);
+    if (stale == FD_STALE)
+        slot_forget(hub, s);
+    if (stale == FD_DOUBTFUL) {
+        s->kind = FD_UNKNOWN;
+        s->flags = 0;
+    }
 }
 
 /* Another hub's slot is marked before the close, so that it cannot take the number's next file for
  * the old one, and sent its message, so that its waiters wake. Who begins to wait between the mark
  * and the close is found after it: then that hub registers the number anew, or learns that it is
- * gone. */
+ * gone. Who asks what the file is between the two, asks again. */
 struct far_close {
     struct green_hub *here;
     int fd;
@@ -240,14 +253,14 @@ static void close_here(struct message *message)
     struct fd *s = CONTAINER(message, struct fd, far);
     struct green_hub *hub = self_hub();
     atomic_store(&s->far_sent, false);
-    if (!s->stale && s->watched) {
+    if (s->stale != FD_STALE && s->watched) {
         int fd = (int)(s - (struct fd *)hub->fds);
         watch_remove(hub, &s->watch);
         s->watched = false;
-        s->stale = fd_watch(hub, s, fd) < 0;
+        if (fd_watch(hub, s, fd) < 0)
+            s->stale = FD_STALE;
     }
-    if (s->stale)
-        slot_forget(hub, s);
+    slot_refresh(hub, s);
 }
 
 static void tell(struct green_hub *hub, struct fd *s)
@@ -267,7 +280,7 @@ static bool mark_stale(struct green_hub *hub, void *arg)
     if (!s->watched && s->kind == FD_UNKNOWN && s->flags == 0)
         return true; /* nothing to forget */
     s->generation++;
-    s->stale = true;
+    s->stale = FD_STALE;
     if (s->watched)
         tell(hub, s);
     return true;
@@ -279,6 +292,9 @@ static bool check_watch(struct green_hub *hub, void *arg)
     if (hub == c->here || (size_t)c->fd >= atomic_load(&hub->fds_count))
         return true;
     struct fd *s = (struct fd *)hub->fds + c->fd;
+    uint8_t stale = FD_CURRENT;
+    if (s->kind != FD_UNKNOWN || s->flags != 0)
+        atomic_compare_exchange_strong(&s->stale, &stale, FD_DOUBTFUL);
     if (s->watched)
         tell(hub, s);
     return true;

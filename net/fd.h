@@ -30,6 +30,7 @@
 
 enum fd_kind {
     FD_UNKNOWN,
+    FD_ASKED,  /* the kernel is just being asked */
     FD_TCP,    /* stream socket over IP: the drained rule holds */
     FD_SOCKET, /* any other socket: MSG_DONTWAIT */
     FD_PIPE,   /* pipe, eventfd, timerfd and the like: RWF_NOWAIT */
@@ -56,13 +57,20 @@ struct fd_poller {
 /* The turn of a direction. */
 enum fd_busy { FD_FREE, FD_TAKEN, FD_WANTED /* taken, and others stand in line */ };
 
+/* What another hub's close of the number means to a slot. */
+enum fd_stale {
+    FD_CURRENT,
+    FD_DOUBTFUL, /* just then this hub asked what kind of file it is, and its flags: ask again */
+    FD_STALE,    /* all that the slot remembers is of a file that is gone */
+};
+
 struct fd {
     /* The first cache line is all that reading and writing touch. */
     uint8_t level[2];            /* enum fd_level, for FD_READ and FD_WRITE */
     uint8_t busy[2];             /* enum fd_busy */
     _Atomic uint8_t kind;        /* enum fd_kind */
     _Atomic bool watched;        /* registered with the loop */
-    _Atomic bool stale;          /* another hub has closed the number */
+    _Atomic uint8_t stale;       /* enum fd_stale */
     bool closed;                 /* the peer will send no more (EV_CLOSED seen) */
     _Atomic uint32_t generation; /* grows with every close, here or on another hub */
     _Atomic uint64_t flags;      /* io.c's cache of O_NONBLOCK; 0: not asked */

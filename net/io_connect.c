@@ -50,7 +50,7 @@ static long accept_blocking(const struct op *op, const struct accept_call *c)
     long r = fd_look(&p, 1);
     if (r == 0)
         r = -EAGAIN;
-    else if (op->slot->stale)
+    else if (op->slot->stale == FD_STALE || (p.revents & POLLNVAL) != 0) /* or was closed before */
         r = -EBADF;
     else
         r = SYS4(SYS_accept4, op->fd, c->addr, c->addrlen, c->flags);

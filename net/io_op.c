@@ -14,6 +14,7 @@ bool io_nonblocking(struct op *op)
     struct fd *s = op->slot;
     uint64_t epoch = atomic_load_explicit(&flags_epoch, memory_order_relaxed);
     if ((s->flags & ~(uint64_t)IS_NONBLOCKING) != epoch) {
+        s->flags = epoch; /* first: a hub that closes the number meanwhile is to see it */
         long flags = SYS2(SYS_fcntl, op->fd, F_GETFL);
         s->flags = epoch | (flags >= 0 && (flags & O_NONBLOCK) != 0 ? IS_NONBLOCKING : 0);
     }

@@ -64,10 +64,11 @@ static long wait_edges(struct green_hub *hub, struct pollfd *fds, nfds_t count, 
             pollers[i] = (struct fd_poller){0};
         long r = watch_all(hub, fds, count, pollers, &queue);
         bool own = until < hub->current->deadline;
+        bool gone = r == -EBADF; /* since the last look: the next one says which */
         if (r == 0)
             r = park(hub, &queue, WAIT_BACK, until, "poll", count > 0 ? fds[0].fd : -1);
         leave_all(hub, fds, count, pollers);
-        if (r < 0 && r != -ETIMEDOUT)
+        if (r < 0 && r != -ETIMEDOUT && !gone)
             return r;
         long ready = look_open(fds, count, pollers);
         if (ready != 0)

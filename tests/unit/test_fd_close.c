@@ -335,6 +335,7 @@ struct meeting {
     atomic_int round; /* of the closer; < 0: over */
     atomic_int met;   /* of the reader; < 0: it has no hub yet */
     int hung;
+    int missed; /* so many polls have failed, or reads of what has the number next */
 };
 
 static void dawdle(void)
@@ -343,25 +344,33 @@ static void dawdle(void)
         continue;
 }
 
+static bool next_round(struct meeting *m)
+{
+    int round = m->met;
+    while (m->round == round)
+        sched_yield();
+    return m->round > 0;
+}
+
 static void *read_while_it_is_closed(void *arg)
 {
     struct meeting *m = arg;
     green_self(); /* a hub's descriptors would take the number that is closed */
-    m->met = 0;
-    for (int round = 0;; m->met = round) {
+    for (m->met = 0; next_round(m); m->met = m->round) {
+        struct pollfd p = {m->fd, POLLIN, 0};
         char c;
-        while (m->round == round)
-            sched_yield();
-        if ((round = m->round) < 0)
-            return NULL;
         dawdle();
         green_within(10 * GREEN_SEC)
-            green_read(m->fd, &c, 1);
+            if (m->round % 2 != 0)
+                green_read(m->fd, &c, 1);
+            else
+                m->missed += green_poll(&p, 1, -1) != 1;
         m->hung += green_expired();
     }
+    return NULL;
 }
 
-/* Scenario 126: whoever begins to wait just then on another hub is not forgotten. */
+/* Scenarios 126, 149: whoever begins to wait just then on another hub is not forgotten. */
 static void test_close_meets_wait(void **state)
 {
     struct meeting m = {.met = -1};
@@ -383,6 +392,60 @@ static void test_close_meets_wait(void **state)
     m.round = -1;
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(m.hung, 0);
+    assert_int_equal(m.missed, 0);
+}
+
+static void *read_it_and_the_next(void *arg)
+{
+    struct meeting *m = arg;
+    green_self();
+    for (m->met = 0; next_round(m); m->met = m->round) {
+        char c;
+        bool closed = m->round % 2 != 0;
+        if (closed)
+            dawdle();
+        m->missed += green_read(m->fd, &c, 1) != 1 && !closed;
+    }
+    return NULL;
+}
+
+static void meet(struct meeting *m)
+{
+    while (m->met != m->round)
+        sched_yield();
+}
+
+/* Scenario 127: closed just when another hub asks what kind of file it is. */
+static void test_close_meets_question(void **state)
+{
+    struct meeting m = {.met = -1};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, read_it_and_the_next, &m), 0);
+    wait_for(m.met == 0);
+    for (int round = 1; round <= 1000; round++) {
+        int old[2], new[2];
+        unix_pair(old);
+        m.fd = old[1];
+        m.round++;
+        dawdle();
+        green_close(old[1]);
+        meet(&m);
+        pipe_pair(new);
+        if (new[1] != m.fd) {
+            assert_int_equal(dup2(new[1], m.fd), m.fd);
+            close(new[1]);
+        }
+        assert_int_equal(write(new[0], "x", 1), 1);
+        m.round++;
+        meet(&m);
+        green_close(m.fd);
+        green_close(old[0]);
+        green_close(new[0]);
+    }
+    m.round = -1;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(m.missed, 0);
 }
 
 /* Scenario 126: closed by an OS thread that has no hub. */
@@ -523,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_shutdown_wakes_the_right_one),
         cmocka_unit_test(test_close_wakes_other_hubs),
         cmocka_unit_test(test_close_meets_wait),
+        cmocka_unit_test(test_close_meets_question),
         cmocka_unit_test(test_close_from_outside),
         cmocka_unit_test(test_number_reused_elsewhere),
         cmocka_unit_test(test_number_of_another_kind),
