@@ -281,7 +281,7 @@ static bool mark_stale(struct green_hub *hub, void *arg)
         return true; /* nothing to forget */
     s->generation++;
     s->stale = FD_STALE;
-    if (s->watched)
+    if (s->watched || s->kind == FD_FILE || s->kind == FD_ASKED) /* for these, too, one may wait */
         tell(hub, s);
     return true;
 }

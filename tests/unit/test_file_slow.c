@@ -170,6 +170,31 @@ static void closed_meanwhile(void **state)
     assert_content("left behind");
 }
 
+static int close_it(void *arg)
+{
+    (void)arg;
+    return green_close(fd);
+}
+
+/* Scenario 126: closed by another hub: the next in line hears of it, too. */
+static void closed_elsewhere(void **state)
+{
+    int result = 0;
+    green_spawn_options there = {.hub = green_hub_nth(0)};
+    (void)state;
+    if (there.hub == green_hub_self())
+        there.hub = green_hub_nth(1);
+    slow_disk();
+    green_thread *a = green_spawn(read_some, (void *)4), *b = green_spawn(read_some, (void *)4);
+    wait_for(waiting == 1);
+    assert_int_equal(join(green_spawn_with(&there, close_it, NULL)), 0);
+    let(1);
+    assert_int_equal(join(a), 4);
+    green_within(10 * GREEN_SEC)
+        assert_int_equal(green_join(b, &result), 0);
+    assert_int_equal(result, -EBADF);
+}
+
 static int open_it(void *path)
 {
     int opened = green_open(path, O_RDONLY | O_CLOEXEC);
@@ -246,6 +271,7 @@ int main(void)
         TEST(writes_given_up),
         TEST(parts),
         TEST(closed_meanwhile),
+        TEST(closed_elsewhere),
         TEST(opening_given_up),
         TEST(fifos),
         cmocka_unit_test(as_before),
