@@ -127,6 +127,15 @@ enum fd_kind fd_kind(struct fd *s, int fd)
     return (enum fd_kind)s->kind;
 }
 
+struct fd_mark fd_mark(struct green_hub *hub, int fd)
+{
+    struct fd *s = fd_slot(hub, fd);
+    if (s == NULL)
+        return (struct fd_mark){NULL, 0};
+    (void)fd_kind(s, fd); /* a slot in use, which another hub's close looks for */
+    return (struct fd_mark){s, s->generation};
+}
+
 /* ---- edges ---- */
 
 static void wake_pollers(struct fd *s)

@@ -146,6 +146,17 @@ static inline void fd_done(struct fd *slot, enum fd_direction d, uint32_t genera
         slot->busy[d] = FD_FREE;
 }
 
+/* What a number means now, for calls of several steps: after a close it may mean another file. */
+struct fd_mark {
+    struct fd *slot; /* NULL: there is none, see fd_slot */
+    uint32_t generation;
+};
+struct fd_mark fd_mark(struct green_hub *hub, int fd);
+static inline bool fd_closed(const struct fd_mark *mark)
+{
+    return mark->slot != NULL && mark->slot->generation != mark->generation;
+}
+
 /* Join and leave those who watch a descriptor. */
 void fd_poller_add(struct fd *slot, struct fd_poller *poller);
 void fd_poller_remove(struct fd_poller *poller);

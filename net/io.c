@@ -43,7 +43,7 @@ __attribute__((hot)) long green_io_recvfrom(int fd, void *buf, size_t len, int f
 __attribute__((hot)) long green_io_receive(int fd, void *buf, size_t len)
 {
     struct recv_call call = {buf, len, 0, NULL, NULL};
-    return io_run(fd, FD_READ, IO_BLOCK, recv_attempt, &call);
+    return io_run(fd, FD_READ, IO_ALL, recv_attempt, &call);
 }
 
 struct send_call {

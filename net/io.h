@@ -6,7 +6,8 @@
  *
  * `how`: IO_HONOUR lets O_NONBLOCK on the description mean what it means to the kernel (-EAGAIN);
  * without it the call blocks all the same, as the twins promise. MSG_DONTWAIT always counts.
- * IO_ALL: a call that ends half-way is a failure, not a part (a connection's write). */
+ * IO_ALL, for connections: a call that ends half-way is a failure, not a part, and so is one in
+ * which others have run and closed it: a further call would find it freed. */
 #pragma once
 #include "compiler.h"
 #include <poll.h>
@@ -22,7 +23,7 @@ ENGINE_API long green_io_read(int fd, void *buf, size_t len, int how);
 ENGINE_API long green_io_write(int fd, const void *buf, size_t len, int how);
 ENGINE_API long green_io_readv(int fd, const struct iovec *iov, int count, int how);
 ENGINE_API long green_io_writev(int fd, const struct iovec *iov, int count, int how);
-/* A stream's own: recv without flags; send of everything without SIGPIPE (IO_ALL). */
+/* A connection's (IO_ALL): recv without flags; send of everything without SIGPIPE. */
 ENGINE_API long green_io_receive(int fd, void *buf, size_t len);
 ENGINE_API long green_io_send(int fd, const void *buf, size_t len);
 /* recv and send are these with NULL addresses. */

@@ -88,8 +88,8 @@ static inline __attribute__((always_inline)) long io_run(int fd, enum fd_directi
     }
     if (turn)
         fd_done(s, d, generation);
-    else
-        hub_spend_bytes(hub, r);
+    else if (hub_spend_bytes(hub, r) && (how & IO_ALL) != 0 && generation != s->generation)
+        return -EBADF;
     return UNLIKELY(r < 0 && op.done > 0 && (how & IO_ALL) == 0) ? (long)op.done : r;
 }
 

@@ -2,6 +2,7 @@
  * non-blocking mode: accept needs no poll before it. */
 #include "listener.h"
 #include "error.h"
+#include "fd.h"
 #include "io.h"
 #include "memory.h"
 #include "self.h"
@@ -221,9 +222,18 @@ int listener_accept(green_listener *l)
 {
     static const int64_t pause_most = 200 * GREEN_MS;
     int64_t pause = 5 * GREEN_MS;
-    int lfd = l->fd; /* the listener may be freed while we wait */
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -ENOMEM;
+    int lfd = l->fd; /* the listener may be freed while we wait, or others run */
+    struct fd_mark mark = fd_mark(hub, lfd);
     for (;;) {
         int fd = (int)green_io_accept(lfd, NULL, NULL, SOCK_CLOEXEC, IO_BLOCK);
+        if (fd_closed(&mark)) {
+            if (fd >= 0)
+                green_io_close(fd);
+            return -EBADF;
+        }
         if (fd >= 0)
             return fd;
         if (exhausted(fd)) {

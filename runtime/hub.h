@@ -129,18 +129,21 @@ void hub_yield(struct green_hub *hub);
 void hub_slice_end(struct green_hub *hub);
 
 /* Count a call that could have blocked but did not. When the thread's slice is used up, others
- * run, and if its deadline has passed meanwhile its next call fails even if it would not block. */
-static inline void hub_spend(struct green_hub *hub)
+ * run (then it is true), and if its deadline has passed meanwhile its next call fails even if it
+ * would not block. */
+static inline bool hub_spend(struct green_hub *hub)
 {
-    if (UNLIKELY(++hub->ops >= OPS_SLICE))
-        hub_slice_end(hub);
+    if (LIKELY(++hub->ops < OPS_SLICE))
+        return false;
+    hub_slice_end(hub);
+    return true;
 }
 
 /* The same for a call that has moved so many bytes, or failed (< 0). */
-static inline void hub_spend_bytes(struct green_hub *hub, long bytes)
+static inline bool hub_spend_bytes(struct green_hub *hub, long bytes)
 {
     hub->ops += (unsigned)((bytes > 0 ? bytes : 0) >> OPS_BYTES);
-    hub_spend(hub);
+    return hub_spend(hub);
 }
 
 /* CLOCK_MONOTONIC in nanoseconds. */

@@ -2,6 +2,7 @@
 #include "listener.h"
 #include "net_unit.h"
 #include <green/fd.h>
+#include <green/state.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -222,6 +223,53 @@ static void close_while_inside(void **state)
     t[0] = waiting(accept_end, l);
     assert_int_equal(green_listener_close(l), 0);
     assert_int_equal(end_of(t[0]), EBADF);
+}
+
+static int read_bytes_end(void *arg)
+{
+    char c;
+    ssize_t n;
+    while ((n = green_conn_read(arg, &c, 1)) > 0)
+        continue;
+    return n < 0 ? errno : 0;
+}
+
+static int accept_all_end(void *arg)
+{
+    green_conn *c;
+    while ((c = green_listener_accept(arg)) != NULL)
+        green_conn_close(c);
+    return errno;
+}
+
+/* Scenarios 126, 137: likewise when they have not waited, but just let others run. */
+static void close_while_others_run(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    char address[64];
+    green_conn *clients[MANY];
+    struct ends e = connected("tcp", "127.0.0.1:0");
+    char *data = pattern(1000);
+    assert_int_equal(green_conn_write(e.a, data, 1000), 1000);
+    free(data);
+    green_thread *t = green_spawn(read_bytes_end, e.b);
+    green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_READY);
+    assert_int_equal(green_conn_close(e.b), 0);
+    assert_int_equal(end_of(t), EBADF);
+    assert_int_equal(green_conn_close(e.a), 0);
+    green_listener *l = green_listen("tcp", "127.0.0.1:0");
+    assert_int_equal(green_listener_address(l, address, sizeof address), 0);
+    for (int i = 0; i < MANY; i++)
+        assert_non_null(clients[i] = green_dial("tcp", address));
+    t = green_spawn(accept_all_end, l);
+    green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_READY);
+    assert_int_equal(green_listener_close(l), 0);
+    assert_int_equal(end_of(t), EBADF);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(green_conn_close(clients[i]), 0);
 }
 
 /* Scenario 130: the other side's shutdown ends the reader here, and only that; a reset ends the
@@ -469,6 +517,7 @@ int main(void)
         cmocka_unit_test(deadlines),
         cmocka_unit_test(cancellation),
         cmocka_unit_test(close_while_inside),
+        cmocka_unit_test(close_while_others_run),
         cmocka_unit_test(shutdown_and_reset),
         cmocka_unit_test(dial_failures),
         cmocka_unit_test(dial_hangs),
