@@ -152,9 +152,11 @@ static int enter(struct tls *t)
     struct green_hub *hub = hub_here();
     if (hub->current->refused)
         return (int)returned(park_refused(hub));
-    hub_spend(hub);
     t->users++;
-    return 0;
+    if (!hub_spend(hub) || !t->closed)
+        return 0;
+    leave(t);
+    return (int)returned(-EBADF);
 }
 
 static ssize_t tls_read(green_conn *c, void *buf, size_t n)
@@ -205,13 +207,24 @@ static void write_leave(struct tls *t)
     leave(t);
 }
 
+/* With the turn: may the socket still be used? It may have been closed after the turn was handed
+ * over, or while others ran: its number may be another file's. */
+static int write_look(const struct tls *t)
+{
+    if (t->closed)
+        return (int)returned(-EBADF);
+    if (t->broken)
+        return fail(EPIPE, "TLS with %s: an earlier call on it failed", t->host);
+    return 0;
+}
+
 /* All of it, with the turn. After half a record no other can follow. */
 static int write_all(struct tls *t, const char *buf, size_t n)
 {
     for (size_t done = 0; done < n;) {
         size_t part = n - done < RECORD ? n - done : RECORD;
-        if (t->broken)
-            return fail(EPIPE, "TLS with %s: an earlier call on it failed", t->host);
+        if (write_look(t) < 0)
+            return -1;
         ERR_clear_error();
         int r = SSL_write(t->ssl, buf + done, (int)part);
         if (r > 0) {
@@ -222,7 +235,7 @@ static int write_all(struct tls *t, const char *buf, size_t n)
             return -1;
         }
     }
-    return 0;
+    return t->closed ? write_look(t) : 0;
 }
 
 static ssize_t tls_write(green_conn *c, const void *buf, size_t n)
@@ -277,8 +290,8 @@ static ssize_t tls_writev(green_conn *c, const struct iovec *parts, int count)
 static int say_end(struct tls *t)
 {
     int r;
-    if (t->broken)
-        return (int)returned(-EPIPE);
+    if (t->closed || t->broken)
+        return (int)returned(t->closed ? -EBADF : -EPIPE);
     do {
         ERR_clear_error();
         r = SSL_shutdown(t->ssl);

@@ -1,6 +1,7 @@
 /* TLS connections. */
 #include "net_unit.h"
 #include "tls_peer.h"
+#include <green/state.h>
 
 enum { LARGE = 5 << 20 };
 
@@ -269,6 +270,78 @@ static void close_while_inside(void **state)
     peer_end(&p);
 }
 
+static int read_bytes_end(void *arg)
+{
+    char c;
+    ssize_t n;
+    while ((n = green_conn_read(arg, &c, 1)) > 0)
+        continue;
+    return n < 0 ? errno : 0;
+}
+
+/* Scenarios 126, 137, 138: likewise who has not waited, but just lets others run. */
+static void close_while_others_run(void **state)
+{
+    (void)state;
+    struct peer p = {.behave = peer_echo};
+    char buf[1000] = {0};
+    green_conn *c = dialled(&p);
+    assert_int_equal(green_conn_write(c, buf, sizeof buf), sizeof buf);
+    assert_int_equal(green_conn_read(c, buf, 1), 1);
+    green_thread *t = green_spawn(read_bytes_end, c);
+    green_yield();
+    assert_int_equal(green_thread_state(t), GREEN_READY);
+    assert_int_equal(green_conn_close(c), 0);
+    assert_int_equal(end_of(t), EBADF);
+    peer_end(&p);
+}
+
+static void wait_and_read(struct peer *p, SSL *ssl)
+{
+    char buf[10000];
+    peer_wait(p);
+    while (SSL_read(ssl, buf, sizeof buf) > 0)
+        continue;
+}
+
+struct taken_over {
+    green_conn *conn;
+    int number; /* the connection's, then another file's */
+    int peer;   /* of that */
+};
+
+static int write_and_replace(void *arg)
+{
+    struct taken_over *o = arg;
+    int fds[2], result = write_end(o->conn); /* passes the turn on */
+    green_conn_close(o->conn);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+        return errno;
+    o->peer = fds[1] != o->number ? fds[1] : fds[0];
+    int near = fds[0] + fds[1] - o->peer;
+    if (near != o->number && (dup2(near, o->number) < 0 || close(near) < 0))
+        return errno;
+    return result;
+}
+
+/* Scenarios 127, 138: closed after the next writer was given the turn, and before it had it. */
+static void reused_number(void **state)
+{
+    (void)state;
+    struct peer p = {.behave = wait_and_read};
+    char c;
+    struct taken_over o = {.conn = dialled(&p)};
+    o.number = green_conn_fd(o.conn);
+    green_thread *first = waiting(write_and_replace, &o), *second = waiting(write_end, o.conn);
+    peer_release(&p);
+    assert_int_equal(end_of(first), 0);
+    assert_int_equal(end_of(second), EBADF);
+    assert_fails(recv(o.peer, &c, 1, MSG_DONTWAIT), EAGAIN);
+    close(o.peer);
+    close(o.number);
+    peer_end(&p);
+}
+
 /* ---- opening ---- */
 
 static int tick(void *arg)
@@ -442,6 +515,8 @@ int main(void)
         cmocka_unit_test(deadlines),
         cmocka_unit_test(cancellation),
         cmocka_unit_test(close_while_inside),
+        cmocka_unit_test(close_while_others_run),
+        cmocka_unit_test(reused_number),
         cmocka_unit_test(handshake_without_answer),
         cmocka_unit_test(verification),
         cmocka_unit_test(bad_options),
