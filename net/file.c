@@ -19,7 +19,8 @@ struct transfer {
     int64_t at; /* or POSITION */
     size_t total;
     size_t done;
-    bool end; /* a job has moved less than asked for: there is no more */
+    bool end;            /* a job has moved less than asked for: there is no more */
+    struct fd_mark mark; /* of the descriptor, when the call began */
 };
 
 /* What is left of the buffer in which `done` lies. */
@@ -106,12 +107,13 @@ static long by_job(struct transfer *t)
     f->arg[1] = (long)f->room;
     f->arg[2] = (long)len;
     f->arg[3] = (long)at;
+    f->mark = t->mark;
     if (!read)
         copy(t, f->room, len);
     long r = file_job_do(f, &offload_files);
     if (r > 0 && read)
         copy(t, f->room, (size_t)r);
-    if (r > 0 && own && at >= 0)
+    if (r > 0 && own && at >= 0 && !fd_closed(&t->mark))
         move_position(t, at + r);
     t->end = r >= 0 && (size_t)r < len;
     file_job_drop(f);
@@ -120,6 +122,7 @@ static long by_job(struct transfer *t)
 
 /* ---- the whole ---- */
 
+/* Closed under way it ends with the part that was done. */
 static long transfer(struct green_hub *hub, struct transfer *t)
 {
     long r;
@@ -134,7 +137,7 @@ static long transfer(struct green_hub *hub, struct transfer *t)
         if (r <= 0)
             break;
         t->done += (size_t)r;
-    } while (t->done < t->total && !t->end && hub->current->refused == 0);
+    } while (t->done < t->total && !t->end && hub->current->refused == 0 && !fd_closed(&t->mark));
     return t->done > 0 ? (long)t->done : r;
 }
 
@@ -149,11 +152,12 @@ static size_t total_of(const struct iovec *iov, int count)
 long file_transfer_at(int fd, enum fd_direction d, const struct iovec *iov, int count, int64_t at)
 {
     struct green_hub *hub = hub_here();
-    struct transfer t = {fd, d, iov, count, at, total_of(iov, count), 0, false};
+    struct transfer t = {fd, d, iov, count, at, total_of(iov, count), 0, false, {NULL, 0}};
     if (hub == NULL)
         return -ENOMEM;
     if (at < 0)
         return -EINVAL;
+    t.mark = fd_mark(hub, fd);
     int refused = hub->current->refused != 0 ? park_refused(hub) : 0;
     return refused < 0 ? refused : transfer(hub, &t);
 }
@@ -162,15 +166,16 @@ long file_transfer_at(int fd, enum fd_direction d, const struct iovec *iov, int 
 long file_transfer(int fd, enum fd_direction d, const struct iovec *iov, int count)
 {
     struct green_hub *hub = hub_here();
-    struct fd *slot = hub != NULL ? fd_slot(hub, fd) : NULL;
-    struct transfer t = {fd, d, iov, count, POSITION, total_of(iov, count), 0, false};
-    if (slot == NULL)
-        return hub == NULL ? -ENOMEM : fd_error(fd);
-    uint32_t generation = slot->generation;
-    long r = fd_turn(hub, slot, fd, FD_READ);
+    struct transfer t = {fd, d, iov, count, POSITION, total_of(iov, count), 0, false, {NULL, 0}};
+    if (hub == NULL)
+        return -ENOMEM;
+    t.mark = fd_mark(hub, fd);
+    if (t.mark.slot == NULL)
+        return fd_error(fd);
+    long r = fd_turn(hub, t.mark.slot, fd, FD_READ);
     if (r < 0)
         return r;
     r = transfer(hub, &t);
-    fd_done(slot, FD_READ, generation);
+    fd_done(t.mark.slot, FD_READ, t.mark.generation);
     return r;
 }

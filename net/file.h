@@ -19,11 +19,12 @@
 /* One system call on its way. */
 struct file_job {
     struct offload_job job;
-    struct list same; /* among those that use descriptors */
-    int fd;           /* which one; negative: none */
-    bool closed;      /* it was closed meanwhile: for us to do */
-    bool opens;       /* the result is a new descriptor */
-    bool taken;       /* the caller has the result */
+    struct list same;    /* among those that use descriptors */
+    int fd;              /* which one; negative: none */
+    struct fd_mark mark; /* what that meant when the call began, if it is one of several steps */
+    bool closed;         /* it was closed meanwhile: for us to do */
+    bool opens;          /* the result is a new descriptor */
+    bool taken;          /* the caller has the result */
     long nr;
     long arg[6];
     long result;

@@ -196,14 +196,23 @@ GREEN_API ssize_t green_pwrite(int fd, const void *buf, size_t count, off_t wher
 
 enum { PART = 1 << 16 };
 
+struct sending {
+    int to, file;
+    struct fd_mark to_mark, file_mark; /* when the call began */
+};
+
 /* The kernel's sendfile would wait inside, for the disk and for room: read a part, write it. */
-static ssize_t send_parts(int to, int file, off_t *where, size_t count, char *part)
+static ssize_t send_parts(const struct sending *s, off_t *where, size_t count, char *part)
 {
     size_t done = 0;
     while (done < count) {
         struct iovec iov = {part, count - done < PART ? count - done : PART};
-        long got = file_transfer_at(file, FD_READ, &iov, 1, *where);
-        long put = got > 0 ? green_io_write(to, part, (size_t)got, IO_BLOCK) : got;
+        long got = -EBADF, put;
+        if (!fd_closed(&s->file_mark))
+            got = file_transfer_at(s->file, FD_READ, &iov, 1, *where);
+        if (got > 0 && fd_closed(&s->to_mark))
+            got = -EBADF;
+        put = got > 0 ? green_io_write(s->to, part, (size_t)got, IO_BLOCK) : got;
         if (put <= 0)
             return done > 0 ? (ssize_t)done : put;
         *where += put;
@@ -216,17 +225,21 @@ static ssize_t send_parts(int to, int file, off_t *where, size_t count, char *pa
 
 GREEN_API ssize_t green_sendfile(int to, int file, off_t *where, size_t count)
 {
+    struct green_hub *hub = hub_here();
+    if (hub == NULL)
+        return -1;
+    struct sending s = {to, file, fd_mark(hub, to), fd_mark(hub, file)};
     off_t from = where != NULL ? *where : SYS3(SYS_lseek, file, 0, SEEK_CUR);
     if (from < 0)
         return returned(where != NULL ? -EINVAL : from);
     char *part = memory_get(PART);
     if (part == NULL)
         return returned(-ENOMEM);
-    ssize_t r = send_parts(to, file, &from, count, part);
+    ssize_t r = send_parts(&s, &from, count, part);
     memory_put(part);
     if (where != NULL)
         *where = from;
-    else if (r > 0)
+    else if (r > 0 && !fd_closed(&s.file_mark))
         SYS3(SYS_lseek, file, from, SEEK_SET);
     return returned(r);
 }

@@ -35,7 +35,7 @@ static int enter(struct file_job *f)
         return 0;
     pthread_mutex_lock(&lock);
     struct file_job *other = next_user(f->fd, users_of(f->fd));
-    if (other != NULL && other->closed)
+    if ((other != NULL && other->closed) || fd_closed(&f->mark))
         err = -EBADF;
     else
         list_append(users_of(f->fd), &f->same);

@@ -19,8 +19,9 @@
  * hubs, OS threads or processes that share one do not: there, use green_pread and green_pwrite.
  * Appending (O_APPEND) is always safe; up to 256 KiB are written as a whole.
  *
- * green_close while calls on the descriptor are under way closes it when they are over; those that
- * have not begun fail with EBADF. (No error of the late close is told, so green_fsync first.) */
+ * green_close while calls on the descriptor are under way closes it when they are over, those in
+ * parts with the part; those that have not begun fail with EBADF. (No error of the late close is
+ * told, so green_fsync first.) */
 #pragma once
 #include <fcntl.h>
 #include <green/fd.h>

@@ -1,6 +1,7 @@
 /* test_file_slow.c - files on a disk that does not answer: others run meanwhile, calls are given
  * up, descriptors are closed under them. */
 #include "disk.h"
+#include <sched.h>
 
 static char got[10];
 static volatile int ticks;
@@ -170,6 +171,37 @@ static void closed_meanwhile(void **state)
     assert_content("left behind");
 }
 
+static int write_zeros_at(void *data)
+{
+    return (int)green_pwrite(fd, data, SEVERAL, 0);
+}
+
+/* Scenario 127: closed by the end of one part, and another file has the number before the next. */
+static void closed_between_parts(void **state)
+{
+    static int (*const calls[])(void *) = {write_zeros, write_zeros_at};
+    char *data = calloc(1, SEVERAL);
+    struct stat st;
+    (void)state;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        slow_disk();
+        green_thread *t = green_spawn(calls[i], data);
+        wait_for(waiting == 1);
+        assert_int_equal(green_close(fd), 0);
+        slow = false;
+        let(1);
+        while (fcntl(fd, F_GETFD) >= 0) /* and its caller has not run yet */
+            sched_yield();
+        unlink(other); /* the second time it is what was written to */
+        assert_int_equal(open(other, O_RDWR | O_CREAT | O_CLOEXEC, 0600), fd);
+        assert_int_equal(join(t), 256 * 1024);
+        assert_int_equal(position(), 0);
+        assert_int_equal(stat(other, &st), 0);
+        assert_int_equal(st.st_size, 0);
+    }
+    free(data);
+}
+
 static int close_it(void *arg)
 {
     (void)arg;
@@ -271,6 +303,7 @@ int main(void)
         TEST(writes_given_up),
         TEST(parts),
         TEST(closed_meanwhile),
+        TEST(closed_between_parts),
         TEST(closed_elsewhere),
         TEST(opening_given_up),
         TEST(fifos),
