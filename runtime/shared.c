@@ -78,14 +78,39 @@ unsigned shared_count(struct green_hub *hub, green_waiters *waiters)
     return count;
 }
 
-struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters)
+/* Until `let_go` nobody else takes the waiter out: held still more briefly than a guard. */
+static void keep(struct waiter *w)
+{
+    while (__atomic_exchange_n(&w->standing->kept, true, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void let_go(struct waiter *w)
+{
+    __atomic_store_n(&w->standing->kept, false, __ATOMIC_RELEASE);
+}
+
+/* When that is done the object may be freed before the waiter's own hub hears of it. */
+static void take_out(struct green_hub *hub, struct waiter *w)
+{
+    bool far = UNLIKELY(thread_of(w)->hub != hub);
+    if (far)
+        keep(w);
+    wait_dequeue(w);
+    if (far)
+        let_go(w);
+}
+
+struct waiter *shared_claim_first(struct green_hub *hub, green_waiters *waiters)
 {
     struct waiter *w;
     while ((w = queue_of(waiters)->head) != NULL) {
         struct choice *choice = w->standing->choice;
-        wait_dequeue(w);
-        if (left_behind(hub, w))
+        if (left_behind(hub, w)) {
+            wait_dequeue(w);
             continue;
+        }
+        take_out(hub, w);
         int ticket = choice != NULL ? choice_claim(choice) : 0;
         if (ticket > 0)
             w->standing->ticket = ticket; /* without one its thread may be leaving already */
@@ -93,6 +118,35 @@ struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters)
             return w;
     }
     return NULL;
+}
+
+/* Into the object's guard, as long as the waiter stands in the line: then the object is there. Who
+ * is inside may want the waiter, so it is let go before the next try. */
+static bool enter_early(struct waiter *w)
+{
+    green_guard *guard = w->standing->guard;
+    bool there = true, in = false;
+    while (there && !in) {
+        keep(w);
+        there = w->queue != NULL;
+        in = there && __atomic_exchange_n(&guard->taken, 1, __ATOMIC_ACQUIRE) == 0;
+        let_go(w);
+        if (there && !in)
+            sched_yield();
+    }
+    return in;
+}
+
+bool shared_retract(struct green_hub *hub, struct waiter *w)
+{
+    guarding_begin(hub);
+    if (!alone() && !enter_early(w)) {
+        guarding_end(hub);
+        return false;
+    }
+    wait_dequeue(w);
+    guard_leave(hub, w->standing->guard);
+    return true;
 }
 
 /* ---- the word that a thread was delivered something, at its own hub ---- */
@@ -191,12 +245,6 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int
     else if (choice_served(choice, w))
         choice_told(choice);
     return t;
-}
-
-struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome)
-{
-    struct waiter *w = shared_claim(hub, waiters);
-    return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
 }
 
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome)

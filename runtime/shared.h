@@ -70,6 +70,7 @@ struct standing {
     green_guard *guard;
     uint8_t tag;           /* what for, when a line has several kinds */
     bool vital;            /* an outcome that is an error ends the choice as a whole */
+    bool kept;             /* held by who takes it out; atomic */
     int ticket;            /* of the choice, held by who claimed the waiter; 0: nobody has */
     void *item;            /* what is handed over is taken from here, or put here */
     struct choice *choice; /* the waiter is one of several of its thread; NULL: the only one */
@@ -156,11 +157,24 @@ unsigned shared_count(struct green_hub *hub, green_waiters *waiters);
 
 /* Inside the guard: take the first in line that can still be had out of it; NULL: nobody waits. It
  * has to be delivered an outcome before the guard is left. */
-struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters);
+struct waiter *shared_claim_first(struct green_hub *hub, green_waiters *waiters);
+static inline struct waiter *shared_claim(struct green_hub *hub, green_waiters *waiters)
+{
+    return queue_of(waiters)->head != NULL ? shared_claim_first(hub, waiters) : NULL;
+}
 struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter, int outcome);
 
+/* Outside the guard, on the waiter's own hub: take it out early. False: another hub has taken it,
+ * and the object may be gone. */
+bool shared_retract(struct green_hub *hub, struct waiter *waiter);
+
 /* Inside the guard: wake the first in line with an outcome; NULL: nobody waits. */
-struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters, int outcome);
+static inline struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters,
+                                               int outcome)
+{
+    struct waiter *w = shared_claim(hub, waiters);
+    return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
+}
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome);
 
 /* Outside any guard, for polls that found nothing: yields when the slice is used up. */

@@ -86,11 +86,7 @@ static bool withdraw(struct green_thread *t, struct standing *standing, int outc
 {
     if (standing->choice != NULL)
         return choice_withdraw(standing->choice, outcome == -ETIMEDOUT && t->until < t->deadline);
-    guard_enter(t->hub, standing->guard);
-    bool ours = t->waiter.queue != NULL;
-    wait_dequeue(&t->waiter);
-    guard_leave(t->hub, standing->guard);
-    return ours;
+    return shared_retract(t->hub, &t->waiter);
 }
 
 void wake_early(struct green_thread *t, int outcome)

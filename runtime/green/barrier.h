@@ -18,7 +18,7 @@ typedef struct green_barrier {
     }
 
 /* Wait for the others. 1 for the one that came last, 0 for the others; it is ready for the next
- * round then. One that gives up (-1) has not arrived. May yield. */
+ * round then, or to be freed. One that gives up (-1) has not arrived. May yield. */
 GREEN_API int green_barrier_wait(green_barrier *barrier);
 
 GREEN_END_DECLS

@@ -21,7 +21,8 @@ typedef struct green_condition {
  * the caller does not have the mutex (a recursive one: locked more than once). EDEADLK: it can not
  * have it again, whose owner waits for the caller; alone then it returns without. May yield. */
 GREEN_API int green_condition_wait(green_condition *condition, green_mutex *mutex);
-/* Wake the first in line, or all. */
+/* Wake the first in line, or all. They need the condition no more: after broadcast it may be freed
+ * at once. */
 GREEN_API int green_condition_signal(green_condition *condition);
 GREEN_API int green_condition_broadcast(green_condition *condition);
 

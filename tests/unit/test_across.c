@@ -1,12 +1,16 @@
 /* test_across.c - what one OS thread gives and another waits for. Fights over it: test_duel.c. */
 #include "hubs.h"
 
+#include <green/barrier.h>
 #include <green/channel.h>
+#include <green/condition.h>
 #include <green/event.h>
 #include <green/result.h>
 #include <green/semaphore.h>
 #include <green/wait_group.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 /* ---- from an OS thread that is no hub of ours, both ways ---- */
 
@@ -123,6 +127,85 @@ static void test_freed_after_the_wait(void **state)
     }
 }
 
+/* ---- objects that are gone before the one they were waited for by has heard of it ---- */
+
+/* In memory of their own, which can be taken away. */
+struct passing {
+    green_barrier barrier;
+    green_condition condition;
+};
+
+static struct passing *passing;
+static green_mutex staying = GREEN_MUTEX_INIT;
+static atomic_bool busy, passed;
+
+static int wait_at_barrier(void *arg)
+{
+    (void)arg;
+    return green_barrier_wait(&passing->barrier);
+}
+
+static int wait_for_condition(void *arg)
+{
+    (void)arg;
+    green_mutex_lock(&staying);
+    int waited = green_condition_wait(&passing->condition, &staying);
+    green_mutex_unlock(&staying);
+    return waited;
+}
+
+/* The hub hears nothing meanwhile. */
+static int cancel_when_passed(void *thread)
+{
+    busy = true;
+    while (!passed)
+        sched_yield();
+    return green_cancel(thread);
+}
+
+static void wake_at_barrier(void)
+{
+    assert_int_equal(green_barrier_wait(&passing->barrier), 1);
+}
+
+static void wake_for_condition(void)
+{
+    assert_int_equal(green_mutex_lock(&staying), 0);
+    assert_int_equal(green_condition_broadcast(&passing->condition), 0);
+    assert_int_equal(green_mutex_unlock(&staying), 0);
+}
+
+/* Scenarios 77, 89, 90: where all have met, or were woken, the barrier or the condition may go at
+ * once, though one of them is on another hub and is cancelled before the word has come there. */
+static void test_gone_before_the_word(void **state)
+{
+    static int (*const wait[])(void *) = {wait_at_barrier, wait_for_condition};
+    static void (*const wake[])(void) = {wake_at_barrier, wake_for_condition};
+    green_spawn_options there = {.hub = other_hub()};
+    (void)state;
+    for (size_t i = 0; i < COUNT(wait); i++) {
+        int waited = -1, cancelled = -1;
+        passing =
+            mmap(NULL, sizeof *passing, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(passing, MAP_FAILED);
+        *passing = (struct passing){GREEN_BARRIER_INIT(2), GREEN_CONDITION_INIT};
+        busy = passed = false;
+        green_thread *t = green_spawn_with(&there, wait[i], NULL);
+        assert_non_null(t);
+        green_thread *other = green_spawn_with(&there, cancel_when_passed, t);
+        assert_non_null(other);
+        while (!busy)
+            green_sleep(GREEN_US);
+        wake[i]();
+        munmap(passing, sizeof *passing);
+        passed = true;
+        assert_int_equal(green_join(other, &cancelled), 0);
+        assert_int_equal(cancelled, 0);
+        assert_int_equal(green_join(t, &waited), 0);
+        assert_int_equal(waited, 0);
+    }
+}
+
 /* ---- whoever waits, whoever gives ---- */
 
 enum place { MAIN, SPAWNED, FAR, PLAIN, PLACES }; /* here twice; another hub; another OS thread */
@@ -219,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_os_threads),
         cmocka_unit_test(test_freed_after_the_wait),
+        cmocka_unit_test(test_gone_before_the_word),
         cmocka_unit_test(test_from_everywhere),
     };
     return cmocka_run_group_tests_name("across", tests, NULL, NULL);
