@@ -264,6 +264,7 @@ void hub_end(struct green_hub *hub)
 void hub_destroy(struct green_hub *hub)
 {
     hub_end(hub);
+    thread_tell_end(hub->current); /* main: other hubs may wait for it */
     hubs_remove(hub);
     while (hub->posters > 0)
         SYS0(SYS_sched_yield);

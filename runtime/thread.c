@@ -180,20 +180,26 @@ static void tell_watchers(struct green_hub *hub, struct green_thread *t)
     guard_leave(hub, hub->ends);
 }
 
-_Noreturn void thread_end(struct green_thread *t)
+void thread_tell_end(struct green_thread *t)
 {
     struct green_hub *hub = t->hub;
     if (UNLIKELY(t->links != NULL))
         links_run(t);
     heap_disarm(&hub->timers, t);
     t->state = THREAD_DONE;
+    hub_count_active(hub, t->background ? 0 : (uint32_t)-1);
     if (t->group != NULL)
         group_child_done(t);
     wake_all(&t->ends, 0);
     tell_watchers(hub, t);
     if (UNLIKELY(t->far != NULL))
         far_join_end(t);
-    hub_count_active(hub, t->background ? 0 : (uint32_t)-1);
+}
+
+_Noreturn void thread_end(struct green_thread *t)
+{
+    struct green_hub *hub = t->hub;
+    thread_tell_end(t);
     if (t->detached)
         thread_free(t);
     if (UNLIKELY(hub->drained.head != NULL))

@@ -106,8 +106,11 @@ void thread_adopt(struct green_hub *hub, struct green_thread *thread, const char
 /* What the running thread does last of its own: handlers and destructors. They may yield. */
 void thread_clean(struct green_thread *thread);
 
-/* The end of a thread whose function has returned, or that leaves by other means: wake who waits
- * for it, then run the next thread. Never returns. */
+/* The running thread is over: whoever waits for its end is told. */
+void thread_tell_end(struct green_thread *thread);
+
+/* The end of a thread whose function has returned, or that leaves by other means: the same, then
+ * run the next thread. Never returns. */
 _Noreturn void thread_end(struct green_thread *thread);
 
 /* Free one that is done. */

@@ -11,8 +11,9 @@
  * call into the library.
  *
  * A hub that appeared on an OS thread of the program ends with that OS thread: green threads still
- * alive there are cancelled and waited for. Their handles end with it, unless somebody on another
- * hub is in green_join by then; events that the program has in the hub's own loop are dropped.
+ * alive there are cancelled and waited for; its main one ends last. Their handles end with it,
+ * unless somebody on another hub is in green_join by then; events that the program has in the hub's
+ * own loop are dropped.
  * What one hub asks of another (spawn, join, cancel, detach) is done when that one next runs its
  * loop: an OS thread that blocks outside this library keeps it waiting.
  *

@@ -613,6 +613,51 @@ static void test_asked_at_the_end(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* ---- its main green thread ---- */
+
+/* One that lives until it is told, or somebody elsewhere joins its main green thread. */
+static void *live_alone(void *arg)
+{
+    struct brief *b = arg;
+    green_thread *self = green_self();
+    b->thread = self;
+    while (!b->leave && !self->joined)
+        green_sleep(GREEN_MS);
+    return NULL;
+}
+
+static void begin_alone(struct brief *b, pthread_t *thread)
+{
+    *b = (struct brief){.result = -1};
+    assert_int_equal(pthread_create(thread, NULL, live_alone, b), 0);
+    while (b->thread == NULL)
+        green_sleep(GREEN_US);
+}
+
+/* Scenarios 14, 27, 63: it ends with its OS thread, for who joins it, selects its end, or has a
+ * link to it. */
+static void test_end_of_main(void **state)
+{
+    struct brief b;
+    pthread_t thread;
+    int result = -1;
+    (void)state;
+    begin_alone(&b, &thread);
+    assert_int_equal(green_join(b.thread, &result), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    begin_alone(&b, &thread);
+    assert_int_equal(green_link_to(&b.link, b.thread, note_end, &b), 0);
+    green_thread *t = green_spawn(select_brief, &b);
+    green_yield();
+    end_brief(&b, thread);
+    assert_int_equal(b.result, 0);
+    assert_int_equal(green_event_set(&b.event), 0);
+    assert_int_equal(green_join(t, &result), 0);
+    assert_int_equal(result, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +674,7 @@ int main(void)
         cmocka_unit_test(test_joined_just_before_the_end),
         cmocka_unit_test(test_cut_when_the_hub_has_ended),
         cmocka_unit_test(test_asked_at_the_end),
+        cmocka_unit_test(test_end_of_main),
     };
     return cmocka_run_group_tests_name("hub_end", tests, NULL, NULL);
 }
