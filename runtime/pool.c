@@ -87,10 +87,15 @@ GREEN_API int green_pool_join(green_pool *p)
     struct green_hub *hub = hub_here();
     if (hub == NULL || group_here(&p->group, hub) < 0)
         return -1;
-    green_shield()
-        while (p->promised > 0 && green_yield() == 0) /* those let in start theirs first */
-            continue;
-    return green_group_join(&p->group);
+    int joined = 0;
+    do {
+        green_shield()
+            while (p->promised > 0 && green_yield() == 0) /* those let in start theirs first */
+                continue;
+        if (green_group_join(&p->group) < 0)
+            joined = -1;
+    } while (p->promised > 0 && hub->current != &hub->loop); /* let in as the join was given up */
+    return joined;
 }
 
 GREEN_API void green_pool_cancel(green_pool *p)

@@ -111,6 +111,37 @@ static void test_join_with_one_let_in(void **state)
     assert_nothing_left(before);
 }
 
+/* Its last turn is the last of the pool, too. */
+static int cancel_joiner(void *joiner)
+{
+    for (int i = 0; i < 3; i++)
+        green_yield();
+    return green_cancel(*(green_thread **)joiner);
+}
+
+/* How many are in the pool, or let in, after a join that was given up. */
+static int left_by_join(void *pool)
+{
+    green_pool *p = pool;
+    return green_pool_join(p) < 0 && errno == ECANCELED ? p->group.live + p->promised : -1;
+}
+
+/* Scenarios 37, 112: nor is it after a join that is cancelled just as the last thread's end lets
+ * one in. */
+static void test_join_given_up_with_one_let_in(void **state)
+{
+    green_pool p = GREEN_POOL_INIT(1);
+    green_thread *joiner;
+    int left = -1;
+    (void)state;
+    assert_int_equal(green_pool_spawn(&p, cancel_joiner, &joiner), 0);
+    joiner = green_spawn(left_by_join, &p);
+    green_thread *t = green_spawn(spawn_work, &p);
+    assert_int_equal(green_join(joiner, &left), 0);
+    assert_int_equal(left, 0);
+    assert_int_equal(green_join(t, NULL), 0);
+}
+
 /* Scenario 112: who waits for room in a pool that is cancelled, or is cancelled itself, spawns
  * nothing; and the pool is empty after the join. */
 static void test_cancelled_while_spawning(void **state)
@@ -291,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_nobody_overtakes),
         cmocka_unit_test(test_join_with_others_in_line),
         cmocka_unit_test(test_join_with_one_let_in),
+        cmocka_unit_test(test_join_given_up_with_one_let_in),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_cancelled_while_spawning),
         cmocka_unit_test(test_cancelled_at_once),
