@@ -129,15 +129,17 @@ static int posts_wanted(const green_serve_options *options, bool local)
     return n;
 }
 
-/* Give every post but the first a listener and an acceptor on a hub of its own; -1 and errno. */
+/* Give every post but the first a listener and an acceptor on a hub of its own; -1 and errno. Not
+ * by turns: others take theirs at the same time. */
 static int posts_start(struct post *posts, int count)
 {
     green_listen_options listen = {.backlog = posts->options->backlog};
     green_hub *home = green_hub_self();
+    unsigned next = 0;
     for (int i = 1; i < count; i++) {
-        green_spawn_options spawn = {.name = "acceptor", .hub = green_hub_next()};
+        green_spawn_options spawn = {.name = "acceptor", .hub = green_hub_nth(next++)};
         if (spawn.hub == home)
-            spawn.hub = green_hub_next();
+            spawn.hub = green_hub_nth(next++);
         posts[i] = posts[0];
         list_init(&posts[i].visits);
         posts[i].listener = listener_twin(posts->listener, &listen);

@@ -1,6 +1,7 @@
 /* Servers: a thread a connection, isolation, limits, ends, several hubs. */
 #include "net_unit.h"
 #include <green/serve.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 /* A server on a thread of its own, and what its handlers see. */
@@ -262,6 +263,54 @@ static void two_hubs(void **state)
         assert_int_equal(green_conn_close(c[i]), 0);
 }
 
+static void *choose(void *enough)
+{
+    while (!*(atomic_bool *)enough)
+        green_hub_next();
+    return NULL;
+}
+
+static atomic_bool served[3]; /* by these hubs */
+
+static int note_hub(green_conn *c, void *arg)
+{
+    (void)c;
+    struct server *s = arg;
+    atomic_fetch_add(&s->begun, 1);
+    for (unsigned i = 0; i < COUNT(served); i++)
+        if (green_hub_nth(i) == green_hub_self())
+            served[i] = true;
+    atomic_fetch_add(&s->over, 1);
+    return 0;
+}
+
+/* Each hub serves, also when others choose hubs at the same time. */
+static void hubs_chosen_by_others(void **state)
+{
+    enum { SERVERS = 30, MANY = 200 };
+    pthread_t chooser;
+    atomic_bool enough = false;
+    (void)state;
+    assert_int_equal(green_hubs(COUNT(served)), COUNT(served));
+    assert_int_equal(pthread_create(&chooser, NULL, choose, &enough), 0);
+    for (int k = 0; k < SERVERS; k++) {
+        struct server s = {.options.hubs = COUNT(served)};
+        char byte;
+        served[0] = served[1] = served[2] = false;
+        begin(&s, note_hub);
+        for (int n = 0; n < MANY && !(served[0] && served[1] && served[2]); n++) {
+            green_conn *c = dial(&s);
+            assert_int_equal(green_conn_read(c, &byte, 1), 0);
+            assert_int_equal(green_conn_close(c), 0);
+        }
+        assert_true(served[0] && served[1] && served[2]);
+        end(&s);
+    }
+    enough = true;
+    assert_int_equal(pthread_join(chooser, NULL), 0);
+    assert_int_equal(green_hubs_end(), 0);
+}
+
 static atomic_bool may_leave;
 
 static int leave_when_told(green_conn *c, void *arg)
@@ -359,6 +408,7 @@ int main(void)
         cmocka_unit_test(without_descriptors),
         cmocka_unit_test(failures),
         cmocka_unit_test(two_hubs),
+        cmocka_unit_test(hubs_chosen_by_others),
         cmocka_unit_test(closed_to_newcomers),
         cmocka_unit_test(hubs_end_together),
     };
