@@ -434,7 +434,11 @@ GREEN_API int green_queue_shutdown(green_queue *q, bool immediate)
     shared_wake_all(hub, &q->putters, -ESHUTDOWN);
     shared_wake_all(hub, &q->getters, -ESHUTDOWN);
     if (immediate) {
-        was = *q;
+        was.options = q->options;
+        was.entries = q->entries;
+        was.room = q->room;
+        was.first = q->first;
+        was.count = q->count;
         q->entries = NULL;
         q->room = q->first = q->count = 0;
         finish(hub, q, was.count);

@@ -5,6 +5,7 @@
 #include <green/channel.h>
 #include <green/condition.h>
 #include <green/event.h>
+#include <green/queue.h>
 #include <green/result.h>
 #include <green/semaphore.h>
 #include <green/wait_group.h>
@@ -206,6 +207,46 @@ static void test_gone_before_the_word(void **state)
     }
 }
 
+/* ---- a queue that others look into while it is shut down ---- */
+
+static atomic_int looking, had, discarded;
+
+static void discard(void *item)
+{
+    (void)item;
+    discarded++;
+}
+
+static int get_all(void *arg)
+{
+    void *item;
+    int got;
+    looking++;
+    while ((got = green_queue_try_get(arg, &item)) > 0 || (got < 0 && errno == EAGAIN))
+        had += got > 0;
+    return got;
+}
+
+/* Scenario 100: at once: each item is had or discarded, and nobody is disturbed. */
+static void test_shut_down_at_once(void **state)
+{
+    green_spawn_options there = {.hub = other_hub()};
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        green_queue *q = green_queue_make(&(green_queue_options){.discard = discard});
+        int result = -1, put = 0;
+        looking = had = discarded = 0;
+        green_thread *t = green_spawn_with(&there, get_all, q);
+        while (looking == 0 || put < 20)
+            put += green_queue_put(q, q) == 0;
+        assert_int_equal(green_queue_shutdown(q, true), 0);
+        assert_int_equal(green_join(t, &result), 0);
+        assert_int_equal(result, 0);
+        assert_int_equal(had + discarded, put);
+        green_queue_free(q);
+    }
+}
+
 /* ---- whoever waits, whoever gives ---- */
 
 enum place { MAIN, SPAWNED, FAR, PLAIN, PLACES }; /* here twice; another hub; another OS thread */
@@ -300,9 +341,8 @@ static void test_from_everywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_os_threads),
-        cmocka_unit_test(test_freed_after_the_wait),
-        cmocka_unit_test(test_gone_before_the_word),
+        cmocka_unit_test(test_plain_os_threads),     cmocka_unit_test(test_freed_after_the_wait),
+        cmocka_unit_test(test_gone_before_the_word), cmocka_unit_test(test_shut_down_at_once),
         cmocka_unit_test(test_from_everywhere),
     };
     return cmocka_run_group_tests_name("across", tests, NULL, NULL);
