@@ -46,6 +46,45 @@ static void look_ups(void **state)
     assert_int_equal(result, 0);
 }
 
+static bool enough;
+
+static int keep_looking_up(void *arg)
+{
+    char port[8];
+    for (int n = 1; !enough; n++) {
+        struct addrinfo *list = NULL;
+        snprintf(port, sizeof port, "%d", *(int *)arg * 1000 + n % 1000); /* not joined */
+        if (green_getaddrinfo("localhost", port, NULL, &list) != 0)
+            return -1;
+        green_freeaddrinfo(list);
+    }
+    return 0;
+}
+
+static int look_up_in_time(void)
+{
+    alarm(30); /* it would wait for ever */
+    return look_up();
+}
+
+/* Scenario 147: while OS threads of the parent are inside of libc's look-ups. */
+static void meets_look_ups(void **state)
+{
+    enum { MANY = 4 };
+    int numbers[MANY] = {1, 2, 3, 4};
+    green_group g = GREEN_GROUP_INIT;
+    (void)state;
+    enough = false;
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(green_group_spawn(&g, keep_looking_up, &numbers[i]), 0);
+    for (int i = 0; i < fewer(100); i++) {
+        green_sleep(GREEN_MS);
+        in_child(look_up_in_time);
+    }
+    enough = true;
+    assert_int_equal(green_group_join(&g), 0);
+}
+
 static int gate[2];
 static atomic_int inside;
 static green_lane *lane;
@@ -120,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(look_ups),
+        cmocka_unit_test(meets_look_ups),
         cmocka_unit_test(lanes_in_a_child),
     };
     parent = getpid();
