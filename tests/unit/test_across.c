@@ -230,19 +230,22 @@ static int get_all(void *arg)
 /* Scenario 100: at once: each item is had or discarded, and nobody is disturbed. */
 static void test_shut_down_at_once(void **state)
 {
+    enum { ITEMS = 20 };
     green_spawn_options there = {.hub = other_hub()};
     (void)state;
     for (int i = 0; i < 50; i++) {
         green_queue *q = green_queue_make(&(green_queue_options){.discard = discard});
-        int result = -1, put = 0;
+        int result = -1;
         looking = had = discarded = 0;
         green_thread *t = green_spawn_with(&there, get_all, q);
-        while (looking == 0 || put < 20)
-            put += green_queue_put(q, q) == 0;
+        while (looking == 0)
+            green_sleep(GREEN_US);
+        for (int k = 0; k < ITEMS; k++)
+            assert_int_equal(green_queue_put(q, q), 0);
         assert_int_equal(green_queue_shutdown(q, true), 0);
         assert_int_equal(green_join(t, &result), 0);
         assert_int_equal(result, 0);
-        assert_int_equal(had + discarded, put);
+        assert_int_equal(had + discarded, ITEMS);
         green_queue_free(q);
     }
 }
