@@ -38,7 +38,7 @@ _most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 FILES = _most_files if 0 < _most_files < 65536 else 65536  # what may be open; -1: any number
 resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, _most_files))
 
-_directory = tempfile.mkdtemp(prefix="green-")  # all that the tests of the file leave on disk
+_directory = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="green-")  # for programs, too
 atexit.register(shutil.rmtree, _directory, True)
 
 
@@ -96,7 +96,7 @@ def listens(port, host="127.0.0.1"):
         return False
 
 
-_sessions = set()  # the process groups of what runs now
+_running = set()
 
 
 def _open(argv, env, **options):
@@ -104,16 +104,19 @@ def _open(argv, env, **options):
     process = subprocess.Popen(
         argv, env={**os.environ, **(env or {})}, start_new_session=True, **options
     )
-    _sessions.add(process.pid)
+    _running.add(process)
     return process
 
 
 def _end(process):
-    """Kills a program and all that it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    _sessions.discard(process.pid)
+    """Ends a program and all that it has started; SIGTERM lets it do so for other groups."""
+    if process not in _running:  # the number may be somebody else's
+        return
+    for number in signal.SIGTERM, signal.SIGKILL:
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
+            process.wait(5)
+    _running.discard(process)
 
 
 def run(argv, bound=BOUND, env=None, text=None, cwd=None):
@@ -427,9 +430,8 @@ def main():
 
 def _terminated(*_):
     """The whole file took too long: leave nothing running behind."""
-    for session in _sessions:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(session, signal.SIGKILL)
+    for process in list(_running):
+        _end(process)
     shutil.rmtree(_directory, True)
     os._exit(1)
 
