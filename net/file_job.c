@@ -88,11 +88,16 @@ static void fork_end(void)
     pthread_mutex_unlock(&lock);
 }
 
-/* The OS threads are not in the child. */
+/* The OS threads are not in the child: what they were to close is closed here. */
 static void forked(void)
 {
-    for (int i = 0; i < SLOTS; i++)
+    for (int i = 0; i < SLOTS; i++) {
+        struct list *l = users[i].next;
+        for (; l != NULL && l != &users[i]; l = l->next)
+            if (CONTAINER(l, struct file_job, same)->closed)
+                SYS1(SYS_close, CONTAINER(l, struct file_job, same)->fd);
         users[i].next = NULL;
+    }
     atomic_store(&count, 0);
     pthread_mutex_unlock(&lock);
 }

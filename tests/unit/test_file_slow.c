@@ -1,6 +1,7 @@
 /* test_file_slow.c - files on a disk that does not answer: others run meanwhile, calls are given
  * up, descriptors are closed under them. */
 #include "disk.h"
+#include "forks.h"
 #include <sched.h>
 
 static char got[10];
@@ -227,6 +228,28 @@ static void closed_elsewhere(void **state)
     assert_int_equal(result, -EBADF);
 }
 
+#ifndef GREEN_TEST_EMULATED
+static int is_closed(void)
+{
+    must(fcntl(fd, F_GETFD) < 0);
+    return 0;
+}
+
+/* Scenario 120: closed while a call was on its way, it is closed in a child, too. */
+static void closed_in_a_child(void **state)
+{
+    (void)state;
+    slow_disk();
+    green_thread *t = green_spawn(read_some, (void *)4);
+    wait_for(waiting == 1);
+    assert_int_equal(green_close(fd), 0);
+    assert_true(fcntl(fd, F_GETFD) >= 0);
+    in_child(is_closed);
+    let(1);
+    assert_int_equal(join(t), 4);
+}
+#endif
+
 static int open_it(void *path)
 {
     int opened = green_open(path, O_RDONLY | O_CLOEXEC);
@@ -305,10 +328,14 @@ int main(void)
         TEST(closed_meanwhile),
         TEST(closed_between_parts),
         TEST(closed_elsewhere),
+#ifndef GREEN_TEST_EMULATED
+        TEST(closed_in_a_child),
+#endif
         TEST(opening_given_up),
         TEST(fifos),
         cmocka_unit_test(as_before),
     };
+    parent = getpid();
     if (green_hubs(2) != 2)
         return 1;
     threads = os_threads();
