@@ -64,6 +64,7 @@ struct green_hub {
     _Atomic uint32_t active; /* how many of them are not done, but for those in the background;
                                 other hubs look, too */
     uint32_t idlers;         /* of these, in green_hub_wait_idle; without main */
+    uint32_t idled;          /* how often one of those found the hub idle */
     struct stack_pool *pool; /* of the standard size; NULL until it was asked for */
     struct stack_pool pools[STACK_CLASSES];
     struct list hubs;          /* link in the list of all hubs (hubs.c) */

@@ -252,12 +252,16 @@ GREEN_API int green_hub_wait_idle(void)
     if (hub == NULL)
         return -1;
     struct green_thread *t = hub->current;
-    uint32_t counts = t != &hub->main && !t->background;
+    uint32_t counts = t != &hub->main && !t->background, idled = hub->idled;
     int err = t == &hub->loop ? park_in_callback(hub) : 0;
     hub->idlers += counts;
-    while (err == 0 && hub->active > 1 + hub->idlers)
+    while (err == 0 && hub->idled == idled && hub->active > 1 + hub->idlers)
         err = park(hub, &hub->drained, WAIT_BACK, INT64_MAX, "an idle hub", 0);
     hub->idlers -= counts;
+    if (err == 0 && hub->idled == idled) { /* the others have waited for the same */
+        hub->idled++;
+        wake_all(&hub->drained, 0);
+    }
     return (int)returned(err);
 }
 

@@ -1,6 +1,8 @@
 /* test_hub_idle.c - waiting until a hub's other threads are done (green_hub_wait_idle). */
 #include "hubs.h"
 
+#include <green/barrier.h>
+#include <green/link.h>
 #include <green/signal.h>
 #include <green/state.h>
 
@@ -74,12 +76,38 @@ static void test_several_wait_for_idle(void **state)
     }
 }
 
+static int await_idle_and_meet(void *barrier)
+{
+    return green_hub_wait_idle() < 0 ? -1 : green_barrier_wait(barrier);
+}
+
+/* Nor for what the others do then: all go on when the last of them has come, or another thread has
+ * ended. */
+static void test_go_on_together(void **state)
+{
+    (void)state;
+    for (int working = 0; working < 2; working++) {
+        green_barrier barrier = GREEN_BARRIER_INIT(2);
+        green_thread *t[3] = {NULL};
+        for (int i = 0; i < 2; i++)
+            t[i] = green_spawn(await_idle_and_meet, &barrier);
+        if (working)
+            t[2] = green_spawn(nap, NULL);
+        green_within(10 * GREEN_SEC)
+            assert_int_equal(green_wait_all(t, 3), 0);
+        for (int i = 0; i < 3; i++)
+            if (t[i] != NULL)
+                assert_int_equal(green_join(t[i], NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wait_idle),
         cmocka_unit_test(test_background),
         cmocka_unit_test(test_several_wait_for_idle),
+        cmocka_unit_test(test_go_on_together),
     };
     return cmocka_run_group_tests_name("hub_idle", tests, NULL, NULL);
 }
