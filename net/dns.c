@@ -18,7 +18,9 @@
 #include "sys.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <green/dns.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One look-up under way, for all who ask the same. */
@@ -40,8 +42,8 @@ static struct list in_flight = {&in_flight, &in_flight};
  *
  * libc looks up the machine's own addresses, and reads its settings, with locks held that it does
  * not give back in the child of a fork: whoever looks something up there would wait for ever. It
- * does so when a look-up begins. So a fork lets none begin, and waits until the latest has begun
- * so long ago that it has ended or waits for the network. */
+ * does so when a look-up begins. So a fork lets none begin, and waits until each has ended, or has
+ * begun long ago and sleeps: it waits for the network. */
 
 static const int64_t beginning = 20 * GREEN_MS;
 
@@ -49,16 +51,18 @@ static const int64_t beginning = 20 * GREEN_MS;
 struct asking {
     struct list link;
     int64_t since;
+    int os_thread;
 };
 
 static pthread_mutex_t asking_gate = PTHREAD_MUTEX_INITIALIZER; /* to begin; taken first */
 static pthread_mutex_t asking_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list all_asking = {&all_asking, &all_asking}; /* in the order of their beginnings */
+static struct list all_asking = {&all_asking, &all_asking};
 
 static void ask_begin(struct asking *a)
 {
     pthread_mutex_lock(&asking_gate);
     pthread_mutex_lock(&asking_lock);
+    a->os_thread = (int)SYS0(SYS_gettid);
     a->since = hub_clock();
     list_append(&all_asking, &a->link);
     pthread_mutex_unlock(&asking_lock);
@@ -72,11 +76,28 @@ static void ask_end(struct asking *a)
     pthread_mutex_unlock(&asking_lock);
 }
 
+/* Not if the machine has only let it stand for a while. Where nothing is to be learnt it does. */
+static bool sleeps(const struct asking *a)
+{
+    char path[48], text[128] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", a->os_thread);
+    int fd = (int)SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return true;
+    SYS3(SYS_read, fd, text, sizeof text - 1);
+    SYS1(SYS_close, fd);
+    const char *name_end = strrchr(text, ')');
+    return name_end == NULL || strncmp(name_end, ") S", 3) == 0;
+}
+
 static bool one_begins(void)
 {
-    const struct list *latest = all_asking.prev;
-    return latest != &all_asking &&
-           CONTAINER(latest, struct asking, link)->since > hub_clock() - beginning;
+    for (const struct list *l = all_asking.next; l != &all_asking; l = l->next) {
+        const struct asking *a = CONTAINER(l, struct asking, link);
+        if (a->since > hub_clock() - beginning || !sleeps(a))
+            return true;
+    }
+    return false;
 }
 
 static void fork_begin(void)
