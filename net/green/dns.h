@@ -2,7 +2,10 @@
  *
  * Same arguments, same answers and same EAI_ codes as libc's. When the caller is cancelled or its
  * deadline expires they return EAI_SYSTEM at once, with errno ECANCELED or ETIMEDOUT; EAI_SYSTEM
- * with EAGAIN or EDEADLK where green/base.h says so. May yield. */
+ * with EAGAIN or EDEADLK where green/base.h says so. May yield.
+ *
+ * A fork(2) waits for look-ups that have just begun, 20 ms at most, so that its child can make its
+ * own. */
 #pragma once
 #include <green/base.h>
 #include <netdb.h>
