@@ -12,15 +12,13 @@
  * A caller that is cancelled or too late leaves at once. The OS thread cannot be stopped: it ends
  * by the time-outs of resolv.conf, and its answer is freed. Equal look-ups under way are joined, so
  * that impatient retries do not pile up OS threads. Numeric addresses never leave the caller. */
+#include "dns_ask.h"
 #include "memory.h"
 #include "offload.h"
 #include "self.h"
-#include "sys.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <green/dns.h>
-#include <stdio.h>
 #include <string.h>
 
 /* One look-up under way, for all who ask the same. */
@@ -38,109 +36,16 @@ struct lookup {
 static pthread_mutex_t flight_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct list in_flight = {&in_flight, &in_flight};
 
-/* ---- forks ----
- *
- * libc looks up the machine's own addresses, and reads its settings, with locks held that it does
- * not give back in the child of a fork: whoever looks something up there would wait for ever. It
- * does so when a look-up begins. So a fork lets none begin, and waits until each has ended, or has
- * begun long ago and sleeps: it waits for the network. */
-
-static const int64_t beginning = 20 * GREEN_MS;
-
-/* A call of libc's under way. */
-struct asking {
-    struct list link;
-    int64_t since;
-    int os_thread;
-};
-
-static pthread_mutex_t asking_gate = PTHREAD_MUTEX_INITIALIZER; /* to begin; taken first */
-static pthread_mutex_t asking_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct list all_asking = {&all_asking, &all_asking};
-
-static void ask_begin(struct asking *a)
-{
-    pthread_mutex_lock(&asking_gate);
-    pthread_mutex_lock(&asking_lock);
-    a->os_thread = (int)SYS0(SYS_gettid);
-    a->since = hub_clock();
-    list_append(&all_asking, &a->link);
-    pthread_mutex_unlock(&asking_lock);
-    pthread_mutex_unlock(&asking_gate);
-}
-
-static void ask_end(struct asking *a)
-{
-    pthread_mutex_lock(&asking_lock);
-    list_remove(&a->link);
-    pthread_mutex_unlock(&asking_lock);
-}
-
-/* Not if the machine has only let it stand for a while. Where nothing is to be learnt it does. */
-static bool sleeps(const struct asking *a)
-{
-    char path[48], text[128] = "";
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", a->os_thread);
-    int fd = (int)SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return true;
-    SYS3(SYS_read, fd, text, sizeof text - 1);
-    SYS1(SYS_close, fd);
-    const char *name_end = strrchr(text, ')');
-    return name_end == NULL || strncmp(name_end, ") S", 3) == 0;
-}
-
-static bool one_begins(void)
-{
-    for (const struct list *l = all_asking.next; l != &all_asking; l = l->next) {
-        const struct asking *a = CONTAINER(l, struct asking, link);
-        if (a->since > hub_clock() - beginning || !sleeps(a))
-            return true;
-    }
-    return false;
-}
-
-static void fork_begin(void)
-{
-    static const struct timespec moment = {0, 100 * GREEN_US};
-    pthread_mutex_lock(&asking_gate);
-    pthread_mutex_lock(&asking_lock);
-    while (one_begins()) {
-        pthread_mutex_unlock(&asking_lock);
-        SYS2(SYS_nanosleep, &moment, NULL);
-        pthread_mutex_lock(&asking_lock);
-    }
-}
-
-static void fork_end(void)
-{
-    pthread_mutex_unlock(&asking_lock);
-    pthread_mutex_unlock(&asking_gate);
-}
-
 /* The OS threads of the look-ups under way are not in the child. */
 static void forked(void)
 {
-    list_init(&all_asking);
-    fork_end();
     pthread_mutex_init(&flight_lock, NULL);
     list_init(&in_flight);
 }
 
 static __attribute__((constructor)) void watch_forks(void)
 {
-    pthread_atfork(fork_begin, fork_end, forked);
-}
-
-/* getaddrinfo(3) */
-static int ask(const char *node, const char *service, const struct addrinfo *hints,
-               struct addrinfo **answer)
-{
-    struct asking a;
-    ask_begin(&a);
-    int code = getaddrinfo(node, service, hints, answer);
-    ask_end(&a);
-    return code;
+    pthread_atfork(NULL, NULL, forked);
 }
 
 /* ---- what needs no name server ---- */
@@ -238,7 +143,7 @@ static void lookup_run(struct offload_job *job)
     pthread_mutex_unlock(&flight_lock);
     if (!wanted)
         return;
-    l->code = ask(l->node, l->service, &l->hints, &l->answer);
+    l->code = ask_addresses(l->node, l->service, &l->hints, &l->answer);
     l->error = errno;
     flight_leave(l);
 }
@@ -318,7 +223,7 @@ GREEN_API int green_getaddrinfo(const char *node, const char *service, const str
     if (hints == NULL)
         hints = &none;
     if (numeric(node, service, hints)) {
-        int code = ask(node, service, hints, &list);
+        int code = ask_addresses(node, service, hints, &list);
         if (code == 0)
             code = copy_list(list, result);
         if (list != NULL)
@@ -366,14 +271,11 @@ static void naming_free(struct offload_job *job)
 static void naming_run(struct offload_job *job)
 {
     struct naming *n = CONTAINER(job, struct naming, job);
-    struct asking a;
     if (!offload_wanted(job))
         return;
-    ask_begin(&a);
-    n->code = getnameinfo((struct sockaddr *)&n->address, n->length, n->host, n->host_size,
-                          n->service, n->service_size, n->flags);
+    n->code = ask_names((struct sockaddr *)&n->address, n->length, n->host, n->host_size,
+                        n->service, n->service_size, n->flags);
     n->error = errno;
-    ask_end(&a);
 }
 
 static int naming_wait(struct naming *n)

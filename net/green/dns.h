@@ -4,8 +4,8 @@
  * deadline expires they return EAI_SYSTEM at once, with errno ECANCELED or ETIMEDOUT; EAI_SYSTEM
  * with EAGAIN or EDEADLK where green/base.h says so. May yield.
  *
- * A fork(2) waits for look-ups that have just begun, 20 ms at most, so that its child can make its
- * own. */
+ * A fork(2) waits for look-ups that have just begun, mostly for 20 ms at most and never for more
+ * than 5 s, so that its child can make its own. */
 #pragma once
 #include <green/base.h>
 #include <netdb.h>

@@ -93,6 +93,44 @@ static void meets_look_ups(void **state)
     assert_int_equal(green_group_join(&g), 0);
 }
 
+/* ---- a module of libc's that forks to find an answer ---- */
+
+static char by_module[] = "by.module";
+static pid_t program = -1; /* what it ran */
+
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result);
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **result)
+{
+    if (node == NULL || strcmp(node, by_module) != 0)
+        return __real_getaddrinfo(node, service, hints, result);
+    program = fork();
+    if (program == 0)
+        _exit(0);
+    return program < 0 ? EAI_SYSTEM : EAI_NONAME;
+}
+
+/* Scenario 147: inside of a look-up; it does not wait for itself until its patience ends. */
+static void forks_inside(void **state)
+{
+    struct addrinfo *list = NULL;
+    int64_t took = INT64_MAX;
+    (void)state;
+    for (int i = 0; i < 5 && took > 4 * GREEN_SEC; i++) { /* again if the machine stood still */
+        int64_t begun = green_now();
+        assert_int_equal(green_getaddrinfo(by_module, "80", NULL, &list), EAI_NONAME);
+        took = green_now() - begun;
+        assert_int_equal(status_of(program), 0);
+    }
+    assert_true(took < 4 * GREEN_SEC);
+}
+
+/* ---- lanes ---- */
+
 static int gate[2];
 static atomic_int inside;
 static green_lane *lane;
@@ -168,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(look_ups),
         cmocka_unit_test(meets_look_ups),
+        cmocka_unit_test(forks_inside),
         cmocka_unit_test(lanes_in_a_child),
     };
     parent = getpid();
