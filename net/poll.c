@@ -58,17 +58,19 @@ static long look_open(struct pollfd *fds, nfds_t count, const struct fd_poller *
 static long wait_edges(struct green_hub *hub, struct pollfd *fds, nfds_t count, int64_t until,
                        struct fd_poller *pollers)
 {
+    enum { TRIES = 3 };
     struct wait_queue queue = {0};
-    for (;;) {
+    for (int gone = 0;;) {
         for (nfds_t i = 0; i < count; i++)
             pollers[i] = (struct fd_poller){0};
         long r = watch_all(hub, fds, count, pollers, &queue);
         bool own = until < hub->current->deadline;
-        bool gone = r == -EBADF; /* since the last look: the next one says which */
+        /* One is closed since the last look: the next one says which, if not the loop's own is. */
+        bool again = r == -EBADF && gone++ < TRIES;
         if (r == 0)
             r = park(hub, &queue, WAIT_BACK, until, "poll", count > 0 ? fds[0].fd : -1);
         leave_all(hub, fds, count, pollers);
-        if (r < 0 && r != -ETIMEDOUT && !gone)
+        if (r < 0 && r != -ETIMEDOUT && !again)
             return r;
         long ready = look_open(fds, count, pollers);
         if (ready != 0)

@@ -144,7 +144,7 @@ struct loss {
     const char *kind; /* of descriptor */
     int pipe[2];
     int closed;
-    int sleepers, readers, shielded, errors[2]; /* what their calls failed with */
+    int sleepers, readers, shielded, errors[3]; /* what their calls failed with */
     bool ran;                                   /* one that was to start in an hour */
     char why[100];
 };
@@ -168,6 +168,8 @@ static void *lose(void *arg)
     l->errors[0] = green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
     snprintf(l->why, sizeof l->why, "%s", green_errmsg());
     l->errors[1] = green_sleep(3600 * GREEN_SEC) < 0 ? errno : 0;
+    struct pollfd p = {l->pipe[1], 0, 0}; /* not watched yet */
+    l->errors[2] = green_poll(&p, 1, 3600 * 1000) < 0 ? errno : 0;
     green_join(sleeper, &l->sleepers);
     green_join(reader, &l->readers);
     green_shield()
@@ -189,7 +191,7 @@ static void test_descriptors_are_closed(void **state)
         assert_int_equal(pthread_create(&thread, NULL, lose, &l), 0);
         assert_int_equal(pthread_join(thread, NULL), 0);
         assert_int_equal(l.closed, 1);
-        assert_true(l.errors[0] == EBADF && l.errors[1] == EBADF);
+        assert_true(l.errors[0] == EBADF && l.errors[1] == EBADF && l.errors[2] == EBADF);
         assert_true(l.sleepers == EBADF && l.readers == EBADF);
         assert_true(l.shielded == 0 && !l.ran);
         assert_string_equal(l.why, "the event loop cannot wait: somebody has closed its "
