@@ -90,27 +90,28 @@ static void let_go(struct waiter *w)
     __atomic_store_n(&w->standing->kept, false, __ATOMIC_RELEASE);
 }
 
-/* When that is done the object may be freed before the waiter's own hub hears of it. */
-static void take_out(struct green_hub *hub, struct waiter *w)
+/* Another hub's: as soon as it is out, and before that hub hears of it, the object may be freed.
+ * False: it is left behind in the parent. */
+static __attribute__((cold)) bool take_out_far(struct green_hub *hub, struct waiter *w)
 {
-    bool far = UNLIKELY(thread_of(w)->hub != hub);
-    if (far)
+    bool there = !left_behind(hub, w);
+    if (there)
         keep(w);
     wait_dequeue(w);
-    if (far)
+    if (there)
         let_go(w);
+    return there;
 }
 
-struct waiter *shared_claim_first(struct green_hub *hub, green_waiters *waiters)
+static inline struct waiter *claim(struct green_hub *hub, green_waiters *waiters)
 {
     struct waiter *w;
     while ((w = queue_of(waiters)->head) != NULL) {
         struct choice *choice = w->standing->choice;
-        if (left_behind(hub, w)) {
+        if (LIKELY(thread_of(w)->hub == hub))
             wait_dequeue(w);
+        else if (!take_out_far(hub, w))
             continue;
-        }
-        take_out(hub, w);
         int ticket = choice != NULL ? choice_claim(choice) : 0;
         if (ticket > 0)
             w->standing->ticket = ticket; /* without one its thread may be leaving already */
@@ -118,6 +119,11 @@ struct waiter *shared_claim_first(struct green_hub *hub, green_waiters *waiters)
             return w;
     }
     return NULL;
+}
+
+struct waiter *shared_claim_first(struct green_hub *hub, green_waiters *waiters)
+{
+    return claim(hub, waiters);
 }
 
 /* Into the object's guard, as long as the waiter stands in the line: then the object is there. Who
@@ -245,6 +251,12 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *w, int
     else if (choice_served(choice, w))
         choice_told(choice);
     return t;
+}
+
+struct green_thread *shared_wake_first(struct green_hub *hub, green_waiters *waiters, int outcome)
+{
+    struct waiter *w = claim(hub, waiters);
+    return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
 }
 
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome)

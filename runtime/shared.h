@@ -169,11 +169,11 @@ struct green_thread *shared_deliver(struct green_hub *hub, struct waiter *waiter
 bool shared_retract(struct green_hub *hub, struct waiter *waiter);
 
 /* Inside the guard: wake the first in line with an outcome; NULL: nobody waits. */
+struct green_thread *shared_wake_first(struct green_hub *hub, green_waiters *waiters, int outcome);
 static inline struct green_thread *shared_wake(struct green_hub *hub, green_waiters *waiters,
                                                int outcome)
 {
-    struct waiter *w = shared_claim(hub, waiters);
-    return w != NULL ? shared_deliver(hub, w, outcome) : NULL;
+    return queue_of(waiters)->head != NULL ? shared_wake_first(hub, waiters, outcome) : NULL;
 }
 void shared_wake_all(struct green_hub *hub, green_waiters *waiters, int outcome);
 
