@@ -3,6 +3,8 @@
 #include "counts.h"
 #include "unit.h"
 
+#include <green/fd.h>
+
 static inline green_hub *other_hub(void)
 {
     assert_true(green_hubs(2) >= 2);
@@ -26,4 +28,10 @@ static inline int nap(void *arg)
 {
     (void)arg;
     return green_sleep(GREEN_MS);
+}
+
+static inline int wait_for_byte(void *pipe)
+{
+    char c;
+    return green_read(*(int *)pipe, &c, 1) == 1 ? 0 : -1;
 }
