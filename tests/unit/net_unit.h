@@ -30,6 +30,16 @@
         assert_non_null(strstr(green_errmsg(), (says))); \
     } while (0)
 
+/* Reads a connection, a byte at a time, to its end: 0, or the errno of what ends it. */
+static inline int read_bytes_end(void *arg)
+{
+    char c;
+    ssize_t n;
+    while ((n = green_conn_read(arg, &c, 1)) > 0)
+        continue;
+    return n < 0 ? errno : 0;
+}
+
 /* A port that is taken, but not listened on: its descriptor, and its address. */
 static inline int take_port(char address[32])
 {

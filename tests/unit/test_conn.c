@@ -225,15 +225,6 @@ static void close_while_inside(void **state)
     assert_int_equal(end_of(t[0]), EBADF);
 }
 
-static int read_bytes_end(void *arg)
-{
-    char c;
-    ssize_t n;
-    while ((n = green_conn_read(arg, &c, 1)) > 0)
-        continue;
-    return n < 0 ? errno : 0;
-}
-
 static int accept_all_end(void *arg)
 {
     green_conn *c;

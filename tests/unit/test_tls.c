@@ -270,15 +270,6 @@ static void close_while_inside(void **state)
     peer_end(&p);
 }
 
-static int read_bytes_end(void *arg)
-{
-    char c;
-    ssize_t n;
-    while ((n = green_conn_read(arg, &c, 1)) > 0)
-        continue;
-    return n < 0 ? errno : 0;
-}
-
 /* Scenarios 126, 137, 138: likewise who has not waited, but just lets others run. */
 static void close_while_others_run(void **state)
 {
