@@ -7,11 +7,11 @@
  *
  * The delayed function is called last, so that reports name its caller. errno is left alone: the
  * code that is delayed knows nothing of it. */
+#include "sys.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 enum {
@@ -38,15 +38,6 @@ static unsigned spread(unsigned low, unsigned high)
     return (1U << log) + (unsigned)(chance() & ((1U << log) - 1));
 }
 
-/* No libc: that of ThreadSanitizer's would take the sleep for a moment to deliver signals. */
-static void nap(long ns)
-{
-    struct timespec span = {0, ns};
-    register void *remains __asm__("rsi") = NULL;
-    long result = SYS_nanosleep;
-    __asm__ volatile("syscall" : "+a"(result) : "D"(&span), "r"(remains) : "rcx", "r11", "memory");
-}
-
 static void __attribute__((noinline)) delay(void)
 {
     if (seed == 0) {
@@ -54,7 +45,8 @@ static void __attribute__((noinline)) delay(void)
         clock_gettime(CLOCK_MONOTONIC, &now);
         seed = ((uint64_t)now.tv_nsec << 20) ^ (uint64_t)(uintptr_t)&seed;
     } else {
-        nap((long)spread(10, LONG));
+        struct timespec nap = {0, (long)spread(10, LONG)};
+        SYS2(SYS_nanosleep, &nap, NULL); /* libc's would let ThreadSanitizer deliver signals */
     }
     left = (int)spread(4, RARE);
 }
