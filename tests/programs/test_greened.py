@@ -81,7 +81,10 @@ class Servers(harness.Case):
         script.write_text(PYTHON_SERVER)
         python = sys.executable
         server = self.green(python, script, port, port=port)
-        clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=harness.BOUND) for _ in range(100)]
+        clients = [
+            http.client.HTTPConnection("127.0.0.1", port, timeout=harness.BOUND)
+            for _ in range(100)
+        ]
         for turn in range(3):
             for i, client in enumerate(clients):
                 client.request("GET", f"/{turn}/{i}")

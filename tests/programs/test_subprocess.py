@@ -56,7 +56,7 @@ class Subprocess(harness.Case):
         self.assertIn("timed out", done.stderr)
         self.assert_gone(pids.read_text())
 
-    # Scenario 156: an interrupt is for the commands, too, though the terminal does not send it them.
+    # Scenario 156: an interrupt is for the commands, too, though no terminal sends it them.
     def test_interrupt_kills_the_commands(self):
         pids = self.tmp / "pids"
         command = f"sleep 3600 & echo $! > {pids}; echo started; wait"
